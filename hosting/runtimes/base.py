@@ -1,0 +1,99 @@
+"""The contract of a runtime: a driver that starts, finds and stops replicas. No Django here.
+
+Every method may be repeated: "already there" and "already gone" are success. Every method raises
+RuntimeUnavailable when the engine doesn't answer.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+
+class Status(StrEnum):
+    """What the engine says of a replica."""
+
+    RUNNING = "running"
+    EXITED = "exited"
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """The limits of one replica."""
+
+    memory_mb: int = 512
+    cpus: float = 1.0
+    pids: int = 256
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaSpec:
+    """All a runtime needs to start one replica. `name` is derived from the replica's row id."""
+
+    name: str
+    image: str  # "catalogue:<slug>" or an image reference
+    port: int  # the port the server inside listens on (runtimes that share a host choose another)
+    environment: Mapping[str, str]
+    resources: Resources
+    arguments: Sequence[str] = ()  # overrides the image's command where given
+    labels: Mapping[str, str] = field(default_factory=dict)
+    port_variable: str = "PORT"  # the variable a process runtime sets when it chooses the port
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """One replica as the engine sees it now."""
+
+    name: str
+    status: Status
+    host: str | None = None  # where the host reaches it
+    port: int | None = None
+    exit_code: int | None = None
+    out_of_memory: bool = False
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a catalogue entry is built: the folder it lives in and what it is made of."""
+
+    slug: str
+    folder: Path
+    requirements: Sequence[str]  # pip requirements, pinned
+    packages: Sequence[str]  # Debian packages beside the base
+    build_steps: Sequence[Sequence[str]]  # commands run in the build folder, e.g. training
+    arguments: Sequence[str]  # what starts the server, e.g. ["python", "server.py"]
+    fingerprint: str  # changes when anything above changes
+
+
+# Called while a build runs: (step number from 1, steps in all, what is being done).
+Progress = Callable[[int, int, str], None]
+
+
+class Runtime(Protocol):
+    """A driver. One instance serves one installation: it sees only replicas with its label."""
+
+    name: str
+    isolates: bool  # False: replicas share the host's files and network
+
+    def start(self, spec: ReplicaSpec) -> Observed:
+        """Start the replica, or find it under its name. Raises ReplicaFailed for a bad image."""
+
+    def find(self, name: str) -> Observed | None:
+        """The replica of this name, running or exited; None when the engine has none."""
+
+    def replicas(self) -> list[Observed]:
+        """Every replica of this installation."""
+
+    def stop(self, name: str, *, grace_seconds: float = 10.0) -> None:
+        """SIGTERM, grace, SIGKILL, remove. Gone already is success."""
+
+    def logs(self, name: str, *, lines: int = 50) -> str:
+        """The last lines the replica wrote; empty when it is gone."""
+
+    def is_built(self, recipe: Recipe) -> bool:
+        """Whether the catalogue image of exactly this fingerprint is there."""
+
+    def build(self, recipe: Recipe, *, progress: Progress) -> None:
+        """Build the catalogue image; may take minutes. Raises BuildFailed."""

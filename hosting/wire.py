@@ -1,0 +1,146 @@
+"""The frozen messages between the control plane and the data plane, and the keys they travel by.
+
+Routes: the Redis hash `ROUTES_KEY` (subdomain to JSON) is the whole table, `ROUTES_CHANNEL`
+carries every change as the same JSON. A route is newer when its `(model_id, generation)` is
+greater; `removed` is a deletion on the channel (the hash simply loses the field). The string
+`ROUTES_EPOCH_KEY` exists once the table has been written whole: a router that doesn't find it has
+met an empty Redis, keeps what it knows and answers 503, not 404, for names it doesn't know.
+
+Reports: each router writes `reports_key(router_id)`, a hash with an expiry of `ROUTER_LEASE_SECONDS`,
+at least every second: field "at" (unix seconds), and per model it knows traffic of
+`Report` JSON. `ROUTERS_KEY` is a sorted set of router ids by their last heartbeat (unix seconds).
+"""
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+ROUTES_KEY = "dormouse:routes"
+ROUTES_CHANNEL = "dormouse:routes:changed"
+ROUTES_EPOCH_KEY = "dormouse:routes:epoch"
+ROUTERS_KEY = "dormouse:routers"
+ROUTER_LEASE_SECONDS = 10
+
+
+def reports_key(router_id: str) -> str:
+    """The hash in which one router reports."""
+    return f"dormouse:router:{router_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaAddress:
+    """Where one ready replica answers."""
+
+    id: int
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Everything the router knows of one subdomain. Times are unix seconds."""
+
+    model_id: int
+    subdomain: str
+    generation: int
+    team_id: int = 0
+    revision_id: int = 0
+    active: bool = True
+    public: bool = False
+    state: str = "asleep"
+    replicas: tuple[ReplicaAddress, ...] = ()
+    token_digests: dict[str, int] = field(default_factory=dict)  # sha256 hex -> token id
+    token_expiries: dict[str, float] = field(default_factory=dict)  # only those that expire
+    protocol: str = "runway"
+    query_path: str = "/"  # where POST /v1/query goes in the container
+    info_path: str | None = None  # where GET /v1/info goes; None: `info` is the answer
+    info: str | None = None  # JSON text, answered without the container
+    concurrency: int = 1  # requests at once per replica; 0: no limit
+    request_timeout_seconds: float = 600.0  # from arrival to the last byte, waiting included
+    max_body_bytes: int = 32 * 1024 * 1024
+    failure_reason: str | None = None  # state "failed": why
+    retry_at: float | None = None  # state "failed": when the next wake may be tried
+    removed: bool = False
+
+    @property
+    def version(self) -> tuple[int, int]:
+        """Greater is newer: a reused subdomain has a greater model id."""
+        return (self.model_id, self.generation)
+
+    def to_json(self) -> str:
+        """The text that travels."""
+        return json.dumps(asdict(self), separators=(",", ":"), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> "Route":
+        """Read a route; unknown fields are ignored, so old and new planes can run side by side."""
+        data: dict[str, Any] = json.loads(text)
+        known = {name: data[name] for name in cls.__slots__ if name in data}
+        known["replicas"] = tuple(ReplicaAddress(**each) for each in known.get("replicas", ()))
+        return cls(**known)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What one router says about one model."""
+
+    generation: int  # the newest generation of the route this router has applied
+    in_flight: int  # requests dispatched to a replica and not finished
+    idle_seconds: float  # since the last dispatched request ended; 0 while any is in flight
+    released: bool  # the route of `generation` has no replica and nothing is in flight
+
+    def to_json(self) -> str:
+        """The text that travels."""
+        return json.dumps(asdict(self), separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> "Report":
+        """Read a report."""
+        data = json.loads(text)
+        return cls(**{name: data[name] for name in cls.__slots__})
+
+
+class Outcome:
+    """How a request ended, as the usage event says it."""
+
+    OK = "ok"  # the model answered, whatever its status below 500
+    MODEL_ERROR = "model_error"  # the model answered 5xx, or died while answering
+    CLIENT_ABORT = "client_abort"  # the caller hung up before the model answered
+    TIMEOUT = "timeout"  # the deadline ran out
+    WAKE_FAILED = "wake_failed"  # it never became awake
+    REFUSED = "refused"  # ours: 401, 404, 405, 413, 503 ...
+
+
+@dataclass(frozen=True, slots=True)
+class UsageEvent:
+    """One request that was admitted (right token, known model), as the spool carries it.
+
+    A request counts once, as one unit, when `counted`: a POST to /v1/query that reached a model.
+    """
+
+    id: str  # UUIDv7, minted by the router
+    model_id: int
+    team_id: int
+    revision_id: int
+    token_id: int  # 0: public
+    route: str  # "query", "info", "status", "other"
+    method: str
+    status: int
+    outcome: str
+    counted: bool
+    cold: bool  # it waited for a wake
+    arrived_at: float  # unix seconds
+    held_ms: int  # waiting for a wake or for a free slot
+    model_ms: int  # from dispatch to the model's last byte
+    bytes_in: int
+    bytes_out: int
+
+    def to_json(self) -> str:
+        """The text of one spool line, without its checksum."""
+        return json.dumps(asdict(self), separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> "UsageEvent":
+        """Read an event; unknown fields are ignored."""
+        data = json.loads(text)
+        return cls(**{name: data[name] for name in cls.__slots__})
