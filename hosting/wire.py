@@ -6,9 +6,10 @@ greater; `removed` is a deletion on the channel (the hash simply loses the field
 `ROUTES_EPOCH_KEY` exists once the table has been written whole: a router that doesn't find it has
 met an empty Redis, keeps what it knows and answers 503, not 404, for names it doesn't know.
 
-Reports: each router writes `reports_key(router_id)`, a hash with an expiry of `ROUTER_LEASE_SECONDS`,
-at least every second: field "at" (unix seconds), and per model it knows traffic of
-`Report` JSON. `ROUTERS_KEY` is a sorted set of router ids by their last heartbeat (unix seconds).
+Reports: each router writes `reports_key(router_id)`, a hash that expires after
+`ROUTER_LEASE_SECONDS`, at least every second: field "at" (unix seconds), and a field per model id
+it knows traffic of or was asked to release, with `Report` JSON. `ROUTERS_KEY` is a sorted set of
+router ids by their last heartbeat (unix seconds).
 """
 
 import json

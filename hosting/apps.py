@@ -1,0 +1,7 @@
+from django.apps import AppConfig
+
+
+class HostingConfig(AppConfig):
+    """Hosted models: rows, lifecycle, metering, the admin API."""
+
+    name = "hosting"

@@ -1,0 +1,20 @@
+"""The rows of the control plane, one file per concept."""
+
+from hosting.models.build import Build
+from hosting.models.hosted_model import HostedModel
+from hosting.models.replica import Replica
+from hosting.models.revision import Revision
+from hosting.models.token import EndpointToken
+from hosting.models.transition import Transition
+from hosting.models.usage import UsageMinute, UsageRecord
+
+__all__ = [
+    "Build",
+    "EndpointToken",
+    "HostedModel",
+    "Replica",
+    "Revision",
+    "Transition",
+    "UsageMinute",
+    "UsageRecord",
+]

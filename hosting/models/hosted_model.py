@@ -1,0 +1,92 @@
+"""What a user creates: a subdomain, its settings and its state."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from accounts.models import Team
+from hosting.states import State
+
+SUBDOMAIN_PATTERN = r"^[a-z](?:-?[a-z0-9])+$"
+
+
+class HostedModel(models.Model):
+    """One hosted model. Only `lifecycle.machine` writes `state` and what belongs to it.
+
+    `generation` rises with every change the router must hear of: the greater route is newer.
+    """
+
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="hosted_models")
+    subdomain = models.CharField(max_length=40)
+    description = models.CharField(max_length=200, blank=True)
+    active = models.BooleanField(default=True)
+    public = models.BooleanField(default=False)
+    revision = models.ForeignKey(
+        "hosting.Revision", on_delete=models.PROTECT, null=True, related_name="+"
+    )
+    idle_timeout_seconds = models.PositiveIntegerField(default=300)
+    request_timeout_seconds = models.PositiveIntegerField(default=600)
+    startup_timeout_seconds = models.PositiveIntegerField(default=300)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    deleted_at = models.DateTimeField(null=True, editable=False)
+
+    state = models.CharField(max_length=10, default=State.ASLEEP, editable=False)
+    state_changed_at = models.DateTimeField(default=timezone.now, editable=False)
+    generation = models.PositiveBigIntegerField(default=1, editable=False)
+    failure_reason = models.TextField(blank=True, editable=False)
+    failure_count = models.PositiveIntegerField(default=0, editable=False)
+    retry_at = models.DateTimeField(null=True, editable=False)
+    # The reconciler at work. A lease that ran out may be taken over by anyone.
+    lease_holder = models.CharField(max_length=64, blank=True, editable=False)
+    lease_until = models.DateTimeField(null=True, editable=False)
+
+    created_by_id: int | None
+    team_id: int
+    revision_id: int | None
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["subdomain"],
+                condition=Q(deleted_at=None),
+                name="hosted_model_subdomain_unique",
+            ),
+            models.CheckConstraint(
+                condition=Q(subdomain__regex=SUBDOMAIN_PATTERN),
+                name="hosted_model_subdomain_well_formed",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=[state.value for state in State]),
+                name="hosted_model_state_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(idle_timeout_seconds__gte=1),
+                name="hosted_model_idle_timeout_positive",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["team", "deleted_at"], name="hosted_model_by_team"),
+            models.Index(
+                fields=["state"],
+                condition=~Q(state=State.ASLEEP),
+                name="hosted_model_not_asleep",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.subdomain
+
+    @property
+    def current_state(self) -> State:
+        """The state, as a State."""
+        return State(self.state)
+
+    @property
+    def endpoint(self) -> str:
+        """The public URL: what people put into their code."""
+        host = f"{self.subdomain}.{settings.BASE_DOMAIN}{settings.ENDPOINT_PORT_SUFFIX}"
+        return f"{settings.PUBLIC_SCHEME}://{host}/v1"

@@ -1,0 +1,68 @@
+"""One running container of a revision. A replica is never restarted: a new wake is a new row."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from hosting.models.hosted_model import HostedModel
+from hosting.models.revision import Revision
+
+
+class ReplicaStatus(models.TextChoices):
+    """Written before the engine is touched: what should be true of the container."""
+
+    STARTING = "starting", "Starting"
+    READY = "ready", "Ready"
+    STOPPING = "stopping", "Stopping"
+    GONE = "gone", "Gone"
+
+
+class Replica(models.Model):
+    """One replica, from the intention to start it until its container is gone."""
+
+    model = models.ForeignKey(HostedModel, on_delete=models.CASCADE, related_name="replicas")
+    revision = models.ForeignKey(Revision, on_delete=models.PROTECT, related_name="replicas")
+    status = models.CharField(
+        max_length=10, choices=ReplicaStatus.choices, default=ReplicaStatus.STARTING
+    )
+    runtime = models.CharField(max_length=20)
+    host = models.CharField(max_length=100, blank=True)
+    port = models.PositiveIntegerField(null=True)
+    # The steps of a wake, each once, for the waterfall.
+    created_at = models.DateTimeField(default=timezone.now)
+    started_at = models.DateTimeField(null=True)  # the engine says it runs
+    ready_at = models.DateTimeField(null=True)  # the model answered
+    stopped_at = models.DateTimeField(null=True)
+    exit_code = models.IntegerField(null=True)
+    out_of_memory = models.BooleanField(default=False)
+    last_log_lines = models.TextField(blank=True)  # kept when it ended otherwise than by our stop
+
+    model_id: int
+    revision_id: int
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(status__in=ReplicaStatus.values), name="replica_status_known"
+            ),
+            models.CheckConstraint(
+                condition=~Q(status=ReplicaStatus.READY) | Q(port__isnull=False),
+                name="replica_ready_has_address",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["model"],
+                condition=~Q(status=ReplicaStatus.GONE),
+                name="replica_not_gone",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def name(self) -> str:
+        """The container's name: from the row id, so that a repeated start finds it."""
+        return f"{settings.INSTALLATION}-r{self.pk}"

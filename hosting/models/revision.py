@@ -1,0 +1,58 @@
+"""What runs: an image with everything needed to run it, never changed after it was made."""
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from hosting.models.hosted_model import HostedModel
+
+
+class Revision(models.Model):
+    """One immutable revision; a hosted model points at one of its revisions.
+
+    Empty paths and a null port or concurrency mean the protocol's default.
+    """
+
+    model = models.ForeignKey(HostedModel, on_delete=models.CASCADE, related_name="revisions")
+    number = models.PositiveIntegerField()
+    image = models.CharField(max_length=400)  # "catalogue:<slug>" or an image reference
+    protocol = models.CharField(max_length=20)
+    port = models.PositiveIntegerField(null=True, blank=True)
+    health_path = models.CharField(max_length=200, blank=True)
+    query_path = models.CharField(max_length=200, blank=True)
+    info_path = models.CharField(max_length=200, blank=True)
+    command = models.CharField(max_length=100, blank=True)
+    options = models.JSONField(default=dict, blank=True)
+    environment = models.JSONField(default=dict, blank=True)
+    arguments = models.JSONField(default=list, blank=True)
+    memory_mb = models.PositiveIntegerField(default=512)
+    cpus = models.FloatField(default=1.0)
+    concurrency = models.PositiveIntegerField(null=True, blank=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    model_id: int
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["model", "number"], name="revision_number_unique"),
+            models.CheckConstraint(
+                condition=models.Q(port=None) | models.Q(port__range=(1, 65535)),
+                name="revision_port_valid",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(memory_mb__gte=16), name="revision_memory_positive"
+            ),
+            models.CheckConstraint(condition=models.Q(cpus__gt=0), name="revision_cpus_positive"),
+        ]
+
+    def __str__(self) -> str:
+        return f"r{self.number}"
+
+    @property
+    def catalogue_slug(self) -> str | None:
+        """The catalogue entry this revision runs; None for an image of the user's own."""
+        kind, _, slug = self.image.partition(":")
+        return slug if kind == "catalogue" else None

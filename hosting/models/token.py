@@ -1,0 +1,34 @@
+"""Endpoint tokens: each opens one model's /v1. Only the digest is stored."""
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from hosting.models.hosted_model import HostedModel
+
+
+class EndpointToken(models.Model):
+    """One token of one model; several are valid at once."""
+
+    model = models.ForeignKey(HostedModel, on_delete=models.CASCADE, related_name="tokens")
+    label = models.CharField(max_length=80)
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    first_characters = models.CharField(max_length=8, editable=False)
+    last_characters = models.CharField(max_length=4, editable=False)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    last_used_at = models.DateTimeField(null=True, editable=False)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, editable=False)
+
+    model_id: int
+
+    def __str__(self) -> str:
+        return f"{self.label} ({self.masked})"
+
+    @property
+    def masked(self) -> str:
+        """What stays visible after the token was shown once."""
+        return f"{self.first_characters}…{self.last_characters}"

@@ -1,0 +1,61 @@
+"""The environment, read once, typed: every wrong value is named at start, all at once."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Environment(BaseSettings):
+    """Each field is a variable of the same name with the prefix DORMOUSE_ (or the alias given).
+
+    A secret can also come from a file in the folder DORMOUSE_SECRETS_DIR (/run/secrets in
+    containers): the file `dormouse_secret_key` is read as DORMOUSE_SECRET_KEY.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="DORMOUSE_", extra="ignore")
+
+    database_url: str = Field("postgresql:///dormouse", validation_alias="DATABASE_URL")
+    redis_url: str = Field("redis://127.0.0.1:6379/0", validation_alias="REDIS_URL")
+
+    secret_key: str = Field(min_length=32, default="only-for-tests-and-tools-never-for-serving")
+    debug: bool = False
+    base_domain: str = "localhost"
+    dashboard_hosts: list[str] = ["*"]  # Host headers the dashboard answers to
+    public_scheme: Literal["http", "https"] = "http"
+    public_port: int | None = Field(8000, ge=1, le=65535)  # None: the scheme's own
+    dashboard_url: str = ""  # the origin in mails and snippets; empty: made from the values above
+    registration_open: bool = True
+    demo_email: str = ""  # shown on the sign-in page of a demo installation
+    reserved_subdomains: list[str] = []  # beside the built-in ones
+
+    runtime: Literal["auto", "docker", "process"] = "auto"
+    installation: str = Field("dormouse", pattern=r"^[a-z][a-z0-9-]{0,30}$")
+    state_dir: Path = ROOT / "var"
+    replica_network: str = "dormouse-models"
+
+    idle_timeout_seconds: int = Field(300, ge=1)
+    request_timeout_seconds: int = Field(600, ge=1)
+    startup_timeout_seconds: int = Field(300, ge=1, le=1800)
+    drain_timeout_seconds: int = Field(600, ge=1)
+    sweep_seconds: float = Field(2.0, gt=0)
+
+    email_url: str = ""  # smtp://user:password@host:port; empty: mails are written to the log
+    email_from: str = "Dormouse <dormouse@localhost>"
+
+    @field_validator("base_domain")
+    @classmethod
+    def _plain_domain(cls, value: str) -> str:
+        value = value.strip(".").lower()
+        if not value or "/" in value or ":" in value or " " in value:
+            raise ValueError("give a plain domain such as models.example.org, without a port")
+        return value
+
+
+def read() -> Environment:
+    """Read the environment; raises pydantic.ValidationError naming every wrong value."""
+    secrets = Path("/run/secrets")
+    return Environment(_secrets_dir=secrets if secrets.is_dir() else None)
