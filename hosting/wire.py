@@ -15,6 +15,7 @@ router ids by their last heartbeat (unix seconds).
 import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
+from zlib import crc32
 
 ROUTES_KEY = "dormouse:routes"
 ROUTES_CHANNEL = "dormouse:routes:changed"
@@ -136,12 +137,49 @@ class UsageEvent:
     bytes_in: int
     bytes_out: int
 
-    def to_json(self) -> str:
-        """The text of one spool line, without its checksum."""
-        return json.dumps(asdict(self), separators=(",", ":"))
+    def to_line(self) -> bytes:
+        """One line of the spool: version, the fields in order, CRC-32 of all before it; by tabs.
+
+        Written on the router's hot path: formatted by hand, several times faster than JSON.
+        """
+        text = (
+            f"1\t{self.id}\t{self.model_id}\t{self.team_id}\t{self.revision_id}\t{self.token_id}"
+            f"\t{self.route}\t{self.method}\t{self.status}\t{self.outcome}\t{self.counted:d}"
+            f"\t{self.cold:d}\t{self.arrived_at:.6f}\t{self.held_ms}\t{self.model_ms}"
+            f"\t{self.bytes_in}\t{self.bytes_out}\t"
+        ).encode()
+        return b"%b%08x\n" % (text, crc32(text))
 
     @classmethod
-    def from_json(cls, text: str | bytes) -> "UsageEvent":
-        """Read an event; unknown fields are ignored."""
-        data = json.loads(text)
-        return cls(**{name: data[name] for name in cls.__slots__})
+    def from_line(cls, line: bytes) -> "UsageEvent":
+        """Read one spool line, with or without its newline; ValueError when it is damaged."""
+        body, tab, checksum = line.rstrip(b"\n").rpartition(b"\t")
+        if not tab or checksum != b"%08x" % crc32(body + tab):
+            raise ValueError("the checksum does not fit")
+        version, *values = body.decode().split("\t")
+        if version != "1" or len(values) != len(cls.__slots__):
+            raise ValueError(f"not a version 1 line: {version!r} with {len(values)} fields")
+        text = dict(zip(cls.__slots__, values, strict=True))
+        return cls(
+            id=text["id"],
+            route=text["route"],
+            method=text["method"],
+            outcome=text["outcome"],
+            counted=text["counted"] == "1",
+            cold=text["cold"] == "1",
+            arrived_at=float(text["arrived_at"]),
+            **{name: int(text[name]) for name in _WHOLE_NUMBERS},
+        )
+
+
+_WHOLE_NUMBERS = (
+    "model_id",
+    "team_id",
+    "revision_id",
+    "token_id",
+    "status",
+    "held_ms",
+    "model_ms",
+    "bytes_in",
+    "bytes_out",
+)
