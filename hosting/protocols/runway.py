@@ -1,0 +1,67 @@
+"""The HTTP contract of the Runway Model SDK: one command of one model, on port 9000."""
+
+import json
+import re
+
+from hosting.errors import InvalidValue
+from hosting.protocols.base import Readiness, Settings
+from hosting.protocols.paths import checked_port
+
+_COMMAND = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
+# Paths the SDK keeps for itself. "setup" runs the model's set-up again: never reachable.
+_NOT_COMMANDS = frozenset({"setup", "meta", "healthcheck"})
+
+
+class Runway:
+    """`/v1/info` is GET of the command, `/v1/query` is POST of it, the body unchanged."""
+
+    name = "runway"
+    default_port = 9000
+    default_concurrency = 1  # the SDK's server answers one request at a time
+
+    def environment(self, settings: Settings) -> dict[str, str]:
+        """The options travel as JSON; one that is missing and has no default ends the container."""
+        return {
+            "RW_HOST": "0.0.0.0",  # noqa: S104 - inside the container's own network
+            "RW_PORT": str(checked_port(settings.port, default=self.default_port)),
+            "RW_MODEL_OPTIONS": json.dumps(dict(settings.options), sort_keys=True),
+        }
+
+    def health_path(self, settings: Settings) -> str | None:
+        """The SDK opens its port only once the model is loaded: until then, refused."""
+        return "/healthcheck"
+
+    def readiness(self, status: int, body: bytes) -> Readiness:
+        """Ready is 200 and RUNNING. A failed set-up ends the process, so nothing here is final."""
+        if status != 200:
+            return Readiness.WAITING
+        try:
+            answer = json.loads(body)
+        except ValueError:
+            return Readiness.WAITING
+        running = isinstance(answer, dict) and answer.get("status") == "RUNNING"
+        return Readiness.READY if running else Readiness.WAITING
+
+    def query_path(self, settings: Settings) -> str:
+        """The command's own path."""
+        return "/" + _checked_command(settings.command)
+
+    def info_path(self, settings: Settings) -> str | None:
+        """The same path: GET describes what POST runs."""
+        return self.query_path(settings)
+
+    def info(self, settings: Settings) -> str | None:
+        """Only the container knows its fields."""
+        return None
+
+
+def _checked_command(command: str) -> str:
+    if not command:
+        raise InvalidValue("Say which command of the model to run.", field="command")
+    if not _COMMAND.fullmatch(command) or command in _NOT_COMMANDS:
+        raise InvalidValue(
+            f"“{command}” can't be a command. Use the name the model's code gives it, "
+            "such as generate_batch.",
+            field="command",
+        )
+    return command

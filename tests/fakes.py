@@ -1,0 +1,106 @@
+"""Stand-ins that keep state. The runtime contract tests run against FakeRuntime too."""
+
+from dataclasses import dataclass, field, replace
+
+from hosting.errors import BuildFailed, ReplicaFailed, RuntimeUnavailable
+from hosting.runtimes.base import Observed, Progress, Recipe, ReplicaSpec, Status
+
+
+@dataclass
+class FakeRuntime:
+    """A container engine in memory.
+
+    `started` and `stopped` keep the names in order, repeats that found something left out.
+    Faults: `available = False` (the engine is down), `refuse_images` (image -> reason),
+    `start_then_raise` (the container starts, the caller never hears of it: a worker that died),
+    `exit(name)` (the container ends by itself), `vanish(name)` (gone without a trace).
+    """
+
+    name: str = "fake"
+    isolates: bool = False
+    host: str = "127.0.0.1"
+    first_port: int = 40001
+    available: bool = True
+    start_then_raise: BaseException | None = None
+    refuse_images: dict[str, str] = field(default_factory=dict)
+    started: list[str] = field(default_factory=list)
+    stopped: list[str] = field(default_factory=list)
+    specs: dict[str, ReplicaSpec] = field(default_factory=dict)
+    built: set[str] = field(default_factory=set)
+    failing_builds: set[str] = field(default_factory=set)
+    _observed: dict[str, Observed] = field(default_factory=dict)
+    _logs: dict[str, str] = field(default_factory=dict)
+
+    def start(self, spec: ReplicaSpec) -> Observed:
+        self._answer()
+        if spec.name not in self._observed:
+            if spec.image in self.refuse_images:
+                raise ReplicaFailed(self.refuse_images[spec.image])
+            self._observed[spec.name] = Observed(
+                name=spec.name,
+                status=Status.RUNNING,
+                host=self.host,
+                port=self.first_port + len(self.started),
+                labels=dict(spec.labels),
+            )
+            self.specs[spec.name] = spec
+            self.started.append(spec.name)
+        if self.start_then_raise is not None:
+            fault, self.start_then_raise = self.start_then_raise, None
+            raise fault
+        return self._observed[spec.name]
+
+    def find(self, name: str) -> Observed | None:
+        self._answer()
+        return self._observed.get(name)
+
+    def replicas(self) -> list[Observed]:
+        self._answer()
+        return list(self._observed.values())
+
+    def stop(self, name: str, *, grace_seconds: float = 10.0) -> None:
+        self._answer()
+        if self._observed.pop(name, None) is not None:
+            self.stopped.append(name)
+        self._logs.pop(name, None)
+
+    def logs(self, name: str, *, lines: int = 50) -> str:
+        self._answer()
+        return "".join(self._logs.get(name, "").splitlines(keepends=True)[-lines:])
+
+    def is_built(self, recipe: Recipe) -> bool:
+        self._answer()
+        return recipe.fingerprint in self.built
+
+    def build(self, recipe: Recipe, *, progress: Progress) -> None:
+        self._answer()
+        progress(1, 2, f"Preparing {recipe.slug}")
+        if recipe.slug in self.failing_builds:
+            raise BuildFailed(f"{recipe.slug} could not be built: no space left on device")
+        progress(2, 2, f"Packing {recipe.slug}")
+        self.built.add(recipe.fingerprint)
+
+    # What happens to containers without anybody asking.
+
+    def exit(self, name: str, *, exit_code: int = 1, out_of_memory: bool = False) -> None:
+        """The container ends by itself; the engine remembers it until stop()."""
+        self._observed[name] = replace(
+            self._observed[name],
+            status=Status.EXITED,
+            host=None,
+            port=None,
+            exit_code=137 if out_of_memory else exit_code,
+            out_of_memory=out_of_memory,
+        )
+
+    def vanish(self, name: str) -> None:
+        """The container is gone without a trace, as after a pruned engine."""
+        del self._observed[name]
+
+    def write_log(self, name: str, text: str) -> None:
+        """The model prints something."""
+        self._logs[name] = self._logs.get(name, "") + text
+
+    def _answer(self) -> None:
+        if not self.available:
+            raise RuntimeUnavailable("The container engine doesn't answer. Is it running?")
