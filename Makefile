@@ -1,14 +1,57 @@
 # Everything a person runs. `make up` and `make test` set up whatever they need first.
 SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
 .DEFAULT_GOAL := help
-PYTHON ?= python3.11
-VENV := .venv
-BIN := $(VENV)/bin
+MAKEFLAGS += --no-print-directory
+BIN := .venv/bin
 export PYTHONPATH := $(CURDIR):$(CURDIR)/platform
+ARGS ?=
 
 .PHONY: help
 help: ## List these commands
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+.PHONY: up
+up: venv ## Start everything (ARGS=--detach: in the background)
+	@$(BIN)/python -m supervisor up $(ARGS)
+
+.PHONY: down
+down: venv ## Stop everything that `make up` started
+	@$(BIN)/python -m supervisor down
+
+.PHONY: demo-reset
+demo-reset: venv ## Put the demo back to its first state: all data is deleted
+	@$(BIN)/python -m supervisor reset $(ARGS)
+
+.PHONY: manage
+manage: venv ## Run a Django command on the data of `make up` (ARGS="shell")
+	@$(BIN)/python -m supervisor manage $(ARGS)
+
+.PHONY: venv
+venv: ## Install what serving needs into .venv
+	@scripts/venv.sh
+
+.PHONY: venv-dev
+venv-dev: ## Install what tests and checks need into .venv
+	@scripts/venv.sh dev
+
+.PHONY: test
+test: venv-dev ## Run every test (ARGS="-k wake" for some)
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+.PHONY: check
+check: venv-dev ## Run linters, types, import contracts, migrations check
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python manage.py makemigrations --check --dry-run
+	$(BIN)/djlint --check --quiet templates
+
+.PHONY: format
+format: venv-dev ## Format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
 
 .PHONY: lock
 lock: ## Resolve the dependencies again into the two lock files
