@@ -66,3 +66,12 @@ class Replica(models.Model):
     def name(self) -> str:
         """The container's name: from the row id, so that a repeated start finds it."""
         return f"{settings.INSTALLATION}-r{self.pk}"
+
+    @property
+    def obituary(self) -> str:
+        """One sentence on how it ended by itself."""
+        if self.out_of_memory and self.exit_code == 137:
+            return f"Its container ran out of memory ({self.revision.memory_mb} MiB)."
+        if self.exit_code is None:
+            return "Its container is gone."
+        return f"Its container exited with code {self.exit_code}."

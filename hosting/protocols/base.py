@@ -32,6 +32,7 @@ class ModelProtocol(Protocol):
     name: str
     default_port: int
     default_concurrency: int  # 0: no limit
+    port_variable: str  # the environment variable that carries the port
 
     def environment(self, settings: Settings) -> dict[str, str]:
         """The variables the platform sets in the container."""

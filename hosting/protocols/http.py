@@ -14,6 +14,7 @@ class PlainHttp:
     name = "http"
     default_port = 8080
     default_concurrency = 0
+    port_variable = "PORT"
 
     def environment(self, settings: Settings) -> dict[str, str]:
         """PORT is what most servers read."""

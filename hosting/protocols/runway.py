@@ -18,6 +18,7 @@ class Runway:
     name = "runway"
     default_port = 9000
     default_concurrency = 1  # the SDK's server answers one request at a time
+    port_variable = "RW_PORT"
 
     def environment(self, settings: Settings) -> dict[str, str]:
         """The options travel as JSON; one that is missing and has no default ends the container."""

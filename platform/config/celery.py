@@ -9,3 +9,13 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 app = Celery("dormouse")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["workers"])
+
+
+@app.on_after_finalize.connect
+def _set_routes_and_schedule(sender: Celery, **_: object) -> None:
+    """Give every task its queue and beat its table, once Django's settings can be read."""
+    from hosting import nudges
+    from workers.schedule import BEAT_SCHEDULE
+
+    sender.conf.task_routes = {task: {"queue": queue} for task, queue in nudges.QUEUES.items()}
+    sender.conf.beat_schedule = BEAT_SCHEDULE

@@ -1,0 +1,120 @@
+"""Catalogue images are built once per fingerprint, when first wanted, and everyone can watch."""
+
+import logging
+from datetime import timedelta
+from functools import partial
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from hosting import catalogue, nudges
+from hosting.errors import BuildFailed, HostingError
+from hosting.lifecycle.clock import Clock
+from hosting.models import Build, HostedModel, Revision
+from hosting.models.build import BuildStatus
+from hosting.runtimes.base import Recipe, Runtime
+from hosting.states import State
+
+logger = logging.getLogger(__name__)
+
+LEASE = timedelta(minutes=10)  # renewed at every step; one step may take minutes
+RETRY_AFTER = timedelta(seconds=30)
+
+
+def request(slug: str) -> None:
+    """Ask for an image to be built, once the running transaction is committed."""
+    transaction.on_commit(partial(nudges.send, settings.REDIS_URL, nudges.BUILD, slug=slug))
+
+
+def is_ready(revision: Revision, *, runtime: Runtime) -> bool:
+    """Whether the revision's image is there; if it is still to be built, ask for that.
+
+    Raises BuildFailed when the last try failed a moment ago.
+    """
+    if revision.catalogue_slug is None:
+        return True
+    recipe = recipe_of(revision.catalogue_slug)
+    if runtime.is_built(recipe):
+        return True
+    build = _row(recipe, runtime=runtime)
+    if build.status == BuildStatus.FAILED and _is_recent(build):
+        raise BuildFailed(f"Its image could not be built. {build.error}")
+    request(recipe.slug)
+    return False
+
+
+def run(slug: str, *, runtime: Runtime, clock: Clock) -> bool:
+    """Build one image unless it is there or somebody is at it; then start what waits for it."""
+    recipe = recipe_of(slug)
+    build = _row(recipe, runtime=runtime)
+    now = clock.now()
+    claimed = Build.objects.filter(
+        Q(lease_until=None) | Q(lease_until__lt=now), pk=build.pk
+    ).update(lease_until=now + LEASE)
+    if not claimed:
+        return False
+    if not runtime.is_built(recipe):
+        _update(build, status=BuildStatus.RUNNING, started_at=now, error="")
+    error = _attempt(build, recipe, runtime=runtime, clock=clock)
+    _update(
+        build,
+        status=BuildStatus.FAILED if error else BuildStatus.BUILT,
+        error=error,
+        finished_at=clock.now(),
+        lease_until=None,
+    )
+    _nudge_waiting(slug)
+    return not error
+
+
+def recipe_of(slug: str) -> Recipe:
+    """The recipe of a catalogue entry. Raises BuildFailed when there is none of that name."""
+    entry = catalogue.find(slug)
+    if entry is None:
+        raise BuildFailed(f"The catalogue has no “{slug}” any more.")
+    return catalogue.recipe(entry)
+
+
+def _attempt(build: Build, recipe: Recipe, *, runtime: Runtime, clock: Clock) -> str:
+    """Build, noting every step; returns the error, or nothing."""
+
+    def progress(step: int, steps: int, activity: str) -> None:
+        _update(
+            build,
+            step=step,
+            steps=steps,
+            activity=activity[:200],
+            lease_until=clock.now() + LEASE,
+        )
+
+    try:
+        if not runtime.is_built(recipe):
+            runtime.build(recipe, progress=progress)
+    except HostingError as error:
+        return error.message
+    except Exception:
+        logger.exception("building %s failed", recipe.slug)
+        return "The build stopped unexpectedly; the worker's log says why."
+    return ""
+
+
+def _row(recipe: Recipe, *, runtime: Runtime) -> Build:
+    return Build.objects.get_or_create(
+        slug=recipe.slug, fingerprint=recipe.fingerprint, runtime=runtime.name
+    )[0]
+
+
+def _update(build: Build, **fields: object) -> None:
+    Build.objects.filter(pk=build.pk).update(**fields)
+
+
+def _is_recent(build: Build) -> bool:
+    return build.finished_at is not None and timezone.now() - build.finished_at < RETRY_AFTER
+
+
+def _nudge_waiting(slug: str) -> None:
+    waiting = HostedModel.objects.filter(state=State.AWAKENING, revision__image=f"catalogue:{slug}")
+    for model_id in waiting.values_list("pk", flat=True):
+        nudges.reconcile(settings.REDIS_URL, model_id=model_id)

@@ -1,0 +1,128 @@
+"""Who is quiet, and when everyone has let go.
+
+Routers serve from memory, so a model may only be stopped when every live router has said that it
+no longer uses it. Without Redis nobody can say so, and nobody is put to sleep.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import redis
+from django.conf import settings
+from django.db.models import Max
+
+from hosting import route_table, wire
+from hosting.lifecycle import machine
+from hosting.models import HostedModel, UsageRecord
+from hosting.states import Event, State
+
+
+@dataclass(frozen=True, slots=True)
+class Reports:
+    """What all live routers say, by model id; `routers` counts them."""
+
+    routers: int
+    by_model: dict[int, list[wire.Report]]
+
+    def of(self, model_id: int) -> list[wire.Report]:
+        """What the routers say of one model."""
+        return self.by_model.get(model_id, [])
+
+
+def read_reports(*, now: datetime) -> Reports:
+    """Read every live router's reports. Raises redis.RedisError when Redis is away."""
+    connection = route_table.connection()
+    oldest = now.timestamp() - wire.ROUTER_LEASE_SECONDS
+    connection.zremrangebyscore(wire.ROUTERS_KEY, "-inf", oldest - 60)
+    router_ids = [
+        each.decode() for each in connection.zrangebyscore(wire.ROUTERS_KEY, oldest, "+inf")
+    ]
+    by_model: dict[int, list[wire.Report]] = {}
+    for router_id in router_ids:
+        for name, text in connection.hgetall(wire.reports_key(router_id)).items():
+            if name != b"at":
+                by_model.setdefault(int(name), []).append(wire.Report.from_json(text))
+    return Reports(routers=len(router_ids), by_model=by_model)
+
+
+def start_draining_idle(*, now: datetime) -> int:
+    """Begin to drain every awake model that has been quiet for its idle timeout."""
+    quiet_long = [
+        model
+        for model in HostedModel.objects.filter(state=State.AWAKE)
+        if now - model.state_changed_at >= timedelta(seconds=model.idle_timeout_seconds)
+    ]
+    if not quiet_long:
+        return 0
+    try:
+        reports = read_reports(now=now)
+    except redis.RedisError:
+        return 0
+    last_usage = _last_usage(quiet_long)
+    return sum(
+        machine.apply(
+            model,
+            Event.IDLE,
+            now=now,
+            cause=f"quiet for {model.idle_timeout_seconds} s",
+        )
+        for model in quiet_long
+        if is_idle(
+            reports.of(model.pk),
+            since_last_usage=now - last_usage[model.pk],
+            idle_timeout=timedelta(seconds=model.idle_timeout_seconds),
+        )
+    )
+
+
+def is_idle(
+    reports: Iterable[wire.Report], *, since_last_usage: timedelta, idle_timeout: timedelta
+) -> bool:
+    """Whether a model is quiet everywhere: no router has it in flight or used it lately.
+
+    The ledger speaks for routers that have forgotten, being new.
+    """
+    return since_last_usage >= idle_timeout and all(
+        not report.in_flight and report.idle_seconds >= idle_timeout.total_seconds()
+        for report in reports
+    )
+
+
+def finish_if_released(model: HostedModel, *, now: datetime) -> bool:
+    """Put a draining model to sleep once every live router has let go of it.
+
+    Requests longer than the drain timeout are not waited for.
+    """
+    drain_ends = model.state_changed_at + timedelta(seconds=settings.DRAIN_TIMEOUT_SECONDS)
+    if now < drain_ends:
+        try:
+            reports = read_reports(now=now)
+        except redis.RedisError:
+            return False
+        if not is_released(reports.of(model.pk), routers=reports.routers, model=model):
+            return False
+    return machine.apply(model, Event.DRAINED, now=now, failure_count=0)
+
+
+def is_released(reports: list[wire.Report], *, routers: int, model: HostedModel) -> bool:
+    """Whether every live router has acknowledged this generation with nothing in flight."""
+    released = sum(report.released and report.generation >= model.generation for report in reports)
+    return released >= routers
+
+
+def _last_usage(models: list[HostedModel]) -> dict[int, datetime]:
+    """When each model was last used, as the ledger says; at the least when it woke."""
+    since = min(model.state_changed_at for model in models)
+    rows = (
+        UsageRecord.objects.filter(
+            model_id__in=[model.pk for model in models], arrived_at__gte=since
+        )
+        .values_list("model_id")
+        .annotate(last=Max("arrived_at"))
+    )
+    known = dict(rows)
+    return {
+        model.pk: max(known.get(model.pk, model.state_changed_at), model.state_changed_at)
+        for model in models
+    }

@@ -1,0 +1,174 @@
+"""The verbs of the product. Each may be called from anywhere; each leaves the rows consistent and
+the rest to the reconciler."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import F, Max
+
+from accounts.models import Team, User
+from hosting import route_table, subdomains, tokens
+from hosting.errors import ModelInactive, SubdomainTaken, WakeBackoff
+from hosting.lifecycle import builds, machine, validation
+from hosting.models import EndpointToken, HostedModel, Revision
+from hosting.states import Event, State
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionSpec:
+    """What to run. Empty or None: the catalogue entry's or the protocol's default."""
+
+    image: str  # "catalogue:<slug>" or an image reference
+    protocol: str
+    port: int | None = None
+    health_path: str = ""
+    query_path: str = ""
+    info_path: str = ""
+    command: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    arguments: Sequence[str] = ()
+    memory_mb: int = 512
+    cpus: float = 1.0
+    concurrency: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """A new model; a private one comes with its first token, whose secret is shown once."""
+
+    model: HostedModel
+    token: EndpointToken | None
+    secret: str | None
+
+
+@transaction.atomic
+def create_model(
+    team: Team,
+    *,
+    subdomain: str,
+    revision: RevisionSpec,
+    public: bool = False,
+    description: str = "",
+    created_by: User | None = None,
+    idle_timeout_seconds: int | None = None,
+) -> Created:
+    """Create a model that answers its next request. Raises SubdomainTaken or InvalidValue."""
+    subdomains.require(subdomain, team=team)
+    validation.check_revision(revision)
+    idle_timeout = idle_timeout_seconds or settings.IDLE_TIMEOUT_SECONDS
+    validation.check_timeouts(idle_timeout_seconds=idle_timeout)
+    try:
+        with transaction.atomic():
+            model = HostedModel.objects.create(
+                team=team,
+                subdomain=subdomain,
+                public=public,
+                description=description,
+                created_by=created_by,
+                idle_timeout_seconds=idle_timeout,
+                request_timeout_seconds=settings.REQUEST_TIMEOUT_SECONDS,
+                startup_timeout_seconds=settings.STARTUP_TIMEOUT_SECONDS,
+            )
+    except IntegrityError as error:  # somebody took the name since it was checked
+        raise SubdomainTaken(subdomain) from error
+    deploy(model, revision=revision, created_by=created_by)
+    if public:
+        return Created(model, token=None, secret=None)
+    token, secret = tokens.issue(model, label="first token", created_by=created_by)
+    return Created(model, token=token, secret=secret)
+
+
+@transaction.atomic
+def deploy(model: HostedModel, *, revision: RevisionSpec, created_by: User | None) -> Revision:
+    """Make a new revision the current one. It is used from the next wake on."""
+    validation.check_revision(revision)
+    HostedModel.objects.select_for_update().get(pk=model.pk)  # revisions are numbered one by one
+    last = model.revisions.aggregate(last=Max("number"))["last"] or 0
+    made = Revision.objects.create(
+        model=model, number=last + 1, created_by=created_by, **asdict(revision)
+    )
+    _change(model, revision=made)
+    if made.catalogue_slug is not None:
+        builds.request(made.catalogue_slug)
+    return made
+
+
+def change_settings(
+    model: HostedModel,
+    *,
+    public: bool | None = None,
+    description: str | None = None,
+    idle_timeout_seconds: int | None = None,
+    request_timeout_seconds: int | None = None,
+    startup_timeout_seconds: int | None = None,
+) -> None:
+    """Change what is given; None leaves a setting as it is. Raises InvalidValue."""
+    timeouts = {
+        "idle_timeout_seconds": idle_timeout_seconds,
+        "request_timeout_seconds": request_timeout_seconds,
+        "startup_timeout_seconds": startup_timeout_seconds,
+    }
+    changed = {name: value for name, value in timeouts.items() if value is not None}
+    validation.check_timeouts(**changed)
+    given: dict[str, object] = dict(changed)
+    if public is not None:
+        given["public"] = public
+    if description is not None:
+        given["description"] = description
+    if given:
+        with transaction.atomic():
+            _change(model, **given)
+
+
+def activate(model: HostedModel) -> None:
+    """Switch the model on: its endpoint exists again, and the next request wakes it."""
+    with transaction.atomic():
+        _change(model, active=True)
+
+
+def deactivate(model: HostedModel, *, cause: str, now: datetime) -> None:
+    """Switch the model off: 404 on every route, no waking, and what runs is put to sleep."""
+    with transaction.atomic():
+        _change(model, active=False)
+        machine.apply(model, Event.SLEEP, now=now, cause=cause)
+
+
+def wake(model: HostedModel, *, cause: str, now: datetime, respect_backoff: bool = False) -> None:
+    """Ask for a replica. Safe to call at any time, from anyone, any number of times.
+
+    A person may try again at once after a failed wake; requests (`respect_backoff`) may not.
+    Raises ModelInactive or WakeBackoff.
+    """
+    model.refresh_from_db()
+    if not model.active or model.deleted_at is not None:
+        raise ModelInactive(model.subdomain)
+    if respect_backoff and model.state == State.FAILED and model.retry_at and now < model.retry_at:
+        seconds = (model.retry_at - now).total_seconds()
+        raise WakeBackoff(f"{model.failure_reason} The next try is due in {seconds:.0f} s.")
+    if not machine.apply(model, Event.REQUEST, now=now, cause=cause):
+        route_table.publish(model.pk)  # whoever asks has an older route
+
+
+def sleep(model: HostedModel, *, cause: str, now: datetime) -> None:
+    """Put to sleep: requests in flight end first, later ones wake it again. Safe to repeat."""
+    machine.apply(model, Event.SLEEP, now=now, cause=cause)
+
+
+def delete_model(model: HostedModel, *, cause: str, now: datetime) -> None:
+    """Delete for good. Its usage stays on record; its name stays the team's for 90 days."""
+    with transaction.atomic():
+        _change(model, active=False, deleted_at=now)
+        if not machine.apply(model, Event.SLEEP, now=now, cause=cause):
+            machine.nudge_on_commit(model.pk)
+
+
+def _change(model: HostedModel, **fields: Any) -> None:
+    """Write columns the routers must hear of; callers hold a transaction."""
+    HostedModel.objects.filter(pk=model.pk).update(generation=F("generation") + 1, **fields)
+    model.refresh_from_db()
+    route_table.publish_on_commit(model.pk)

@@ -1,0 +1,50 @@
+"""Whether a model answers: asked of the model itself, never of the port alone."""
+
+import http.client
+import socket
+from collections.abc import Iterator
+from typing import Protocol
+
+from hosting.protocols.base import ModelProtocol, Readiness, Settings
+
+PROBE_TIMEOUT_SECONDS = 5.0
+MOST_BODY_BYTES = 65_536
+
+
+class Probe(Protocol):
+    """Asks one address once."""
+
+    def __call__(
+        self, host: str, port: int, *, protocol: ModelProtocol, settings: Settings
+    ) -> Readiness:
+        """READY, WAITING or FAILED; a refused connection is WAITING."""
+
+
+def probe(host: str, port: int, *, protocol: ModelProtocol, settings: Settings) -> Readiness:
+    """Ask the model's readiness route once, or just connect where it has none."""
+    path = protocol.health_path(settings)
+    try:
+        if path is None:
+            socket.create_connection((host, port), timeout=PROBE_TIMEOUT_SECONDS).close()
+            return Readiness.READY
+        connection = http.client.HTTPConnection(host, port, timeout=PROBE_TIMEOUT_SECONDS)
+        try:
+            connection.request("GET", path, headers={"Accept": "application/json"})
+            answer = connection.getresponse()
+            return protocol.readiness(answer.status, answer.read(MOST_BODY_BYTES))
+        finally:
+            connection.close()
+    except (OSError, http.client.HTTPException):
+        return Readiness.WAITING
+
+
+def intervals() -> Iterator[float]:
+    """Seconds between probes: 25 ms for the first two seconds, then ever slower."""
+    for _ in range(80):
+        yield 0.025
+    for _ in range(30):
+        yield 0.1
+    for _ in range(40):
+        yield 0.25
+    while True:
+        yield 0.5

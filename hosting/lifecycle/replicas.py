@@ -1,0 +1,44 @@
+"""The end of a replica: stopped because nobody wants it, or buried because it died by itself."""
+
+from django.db import transaction
+from django.db.models import F
+
+from hosting import route_table
+from hosting.lifecycle.tools import Tools
+from hosting.models import HostedModel, Replica
+from hosting.models.replica import ReplicaStatus
+
+KEPT_LOG_LINES = 50
+
+
+def stop(replica: Replica, *, tools: Tools) -> None:
+    """Stop and remove one replica; the row says so before and after."""
+    Replica.objects.filter(pk=replica.pk).update(status=ReplicaStatus.STOPPING)
+    tools.runtime.stop(replica.name)
+    Replica.objects.filter(pk=replica.pk).update(
+        status=ReplicaStatus.GONE, stopped_at=tools.clock.now()
+    )
+
+
+def bury(replica: Replica, *, tools: Tools) -> None:
+    """Record how a replica ended by itself, then remove what is left of it."""
+    observed = tools.runtime.find(replica.name)
+    replica.exit_code = observed.exit_code if observed else None
+    replica.out_of_memory = bool(observed and observed.out_of_memory)
+    replica.last_log_lines = tools.runtime.logs(replica.name, lines=KEPT_LOG_LINES)
+    replica.status = ReplicaStatus.GONE
+    replica.stopped_at = tools.clock.now()
+    with transaction.atomic():
+        replica.save(
+            update_fields=[
+                "exit_code",
+                "out_of_memory",
+                "last_log_lines",
+                "status",
+                "stopped_at",
+            ]
+        )
+        # Routers must stop using the address even when the model's state stays as it is.
+        HostedModel.objects.filter(pk=replica.model_id).update(generation=F("generation") + 1)
+        route_table.publish_on_commit(replica.model_id)
+    tools.runtime.stop(replica.name, grace_seconds=0)

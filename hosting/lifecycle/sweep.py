@@ -1,0 +1,108 @@
+"""Look after everything, every few seconds: whatever a lost nudge or a dead worker left half done.
+
+Adopts what runs; never stops anything it can't name.
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+import redis
+from django.conf import settings
+from django.db import connection
+from django.db.models import Q
+
+from hosting import nudges, route_table
+from hosting.errors import RuntimeUnavailable
+from hosting.lifecycle import builds, draining
+from hosting.lifecycle.tools import Tools
+from hosting.models import Build, HostedModel, Replica
+from hosting.models.build import BuildStatus
+from hosting.models.replica import ReplicaStatus
+from hosting.runtimes.base import Status
+from hosting.states import TRANSIENT, State
+
+logger = logging.getLogger(__name__)
+
+_LOCK = 0x444F524D  # any number of ours: only one sweep at a time
+_REPUBLISH_EVERY_SECONDS = 30
+
+
+def sweep(*, tools: Tools) -> None:
+    """One round. Cheap when there is nothing to do; skipped while another round runs."""
+    with _alone() as alone:
+        if not alone:
+            return
+        now = tools.clock.now()
+        _keep_published(now)
+        draining.start_draining_idle(now=now)
+        for build in _abandoned_builds(now):
+            builds.request(build.slug)
+        for model_id in _unfinished(now) | _lost(tools):
+            nudges.reconcile(settings.REDIS_URL, model_id=model_id)
+
+
+def _unfinished(now: datetime) -> set[int]:
+    """Models in a state somebody must lead out of, or with a replica nobody wants any more."""
+    unled = Q(lease_until=None) | Q(lease_until__lt=now)
+    transient = HostedModel.objects.filter(unled, state__in=TRANSIENT)
+    resting = HostedModel.objects.filter(
+        unled,
+        state__in=[State.ASLEEP, State.FAILED],
+        pk__in=Replica.objects.exclude(status=ReplicaStatus.GONE).values("model_id"),
+    )
+    return set(transient.values_list("pk", flat=True)) | set(resting.values_list("pk", flat=True))
+
+
+def _lost(tools: Tools) -> set[int]:
+    """Awake models whose replica the engine has lost; containers without a row are stopped.
+
+    The engine is asked first: a container that is listed had its row before it was made.
+    """
+    try:
+        observed = {each.name: each for each in tools.runtime.replicas()}
+    except RuntimeUnavailable as error:
+        logger.warning("the engine doesn't answer: %s", error)
+        return set()
+    rows = Replica.objects.exclude(status=ReplicaStatus.GONE).only("pk", "model_id", "status")
+    by_name = {row.name: row for row in rows}
+    for name in observed.keys() - by_name.keys():
+        logger.warning("stopping %s: no replica of ours", name)
+        tools.runtime.stop(name)
+    return {
+        row.model_id
+        for name, row in by_name.items()
+        if row.status == ReplicaStatus.READY
+        and (name not in observed or observed[name].status == Status.EXITED)
+    }
+
+
+def _abandoned_builds(now: datetime) -> list[Build]:
+    """Builds whose builder died."""
+    return list(Build.objects.filter(status=BuildStatus.RUNNING, lease_until__lt=now))
+
+
+def _keep_published(now: datetime) -> None:
+    """Write the route table again when Redis has lost it, and now and then in any case."""
+    try:
+        due = route_table.connection().set(
+            "dormouse:routes:fresh", 1, nx=True, ex=_REPUBLISH_EVERY_SECONDS
+        )
+        if due or not route_table.is_published():
+            route_table.publish_all()
+    except redis.RedisError as error:
+        logger.warning("the route table can't be published: %s", error)
+
+
+@contextmanager
+def _alone() -> Iterator[bool]:
+    """Hold the sweep's lock in the database; False when another worker has it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK])
+        (locked,) = cursor.fetchone() or (False,)
+        try:
+            yield bool(locked)
+        finally:
+            if locked:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])

@@ -1,0 +1,97 @@
+"""What a revision and a model's settings may be. Raises InvalidValue, naming the field."""
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+from hosting import catalogue, protocols
+from hosting.errors import InvalidValue
+
+if TYPE_CHECKING:
+    from hosting.lifecycle.operations import RevisionSpec
+
+# The distribution project's reference grammar, without a scheme: [host[:port]/]path[:tag][@digest]
+IMAGE_REFERENCE = re.compile(
+    r"(?:(?:[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?(?::[0-9]+)?)/)?"
+    r"[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*)*"
+    r"(?::[\w][\w.-]{0,127})?(?:@[a-z0-9]+(?:[.+_-][a-z0-9]+)*:[0-9a-fA-F]{32,})?"
+)
+VARIABLE_NAME = re.compile(r"[A-Z_][A-Z0-9_]*")
+TIMEOUT_LIMITS = {
+    "idle_timeout_seconds": (5, 86_400),
+    "request_timeout_seconds": (1, 3_600),
+    "startup_timeout_seconds": (5, 1_800),
+}
+MOST_MEMORY_MB, MOST_CPUS, MOST_JSON_BYTES = 1_048_576, 256, 65_536
+
+
+def check_revision(spec: "RevisionSpec") -> None:
+    """Refuse what could never run."""
+    _check_image(spec.image)
+    if spec.port is not None and not 1 <= spec.port <= 65_535:
+        raise InvalidValue("A port is a number from 1 to 65535.", field="port")
+    for name in ("health_path", "query_path", "info_path"):
+        _check_path(getattr(spec, name), field=name)
+    _check_environment(dict(spec.environment))
+    if len(json.dumps(dict(spec.options))) > MOST_JSON_BYTES:
+        raise InvalidValue("The options are too long: 64 KiB at most.", field="options")
+    if not all(isinstance(each, str) and "\0" not in each for each in spec.arguments):
+        raise InvalidValue("Arguments are a list of texts.", field="arguments")
+    if spec.concurrency is not None and not 0 <= spec.concurrency <= 10_000:
+        raise InvalidValue("Concurrency is 0 (no limit) to 10,000.", field="concurrency")
+    if not 16 <= spec.memory_mb <= MOST_MEMORY_MB:
+        raise InvalidValue("Memory is at least 16 MiB.", field="memory_mb")
+    if not 0.01 <= spec.cpus <= MOST_CPUS:
+        raise InvalidValue(f"CPUs are 0.01 to {MOST_CPUS}.", field="cpus")
+    _check_protocol(spec)
+
+
+def check_timeouts(**seconds: int) -> None:
+    """Refuse timeouts outside their limits."""
+    for name, value in seconds.items():
+        least, most = TIMEOUT_LIMITS[name]
+        if not least <= value <= most:
+            raise InvalidValue(f"Give {least} to {most:,} seconds.", field=name)
+
+
+def _check_image(image: str) -> None:
+    kind, _, slug = image.partition(":")
+    if kind == "catalogue":
+        if catalogue.find(slug) is None:
+            raise InvalidValue(f"The catalogue has no “{slug}”.", field="image")
+    elif len(image) > 400 or not IMAGE_REFERENCE.fullmatch(image):
+        raise InvalidValue(
+            "That isn't an image reference, such as registry.example.org/name:tag.", field="image"
+        )
+
+
+def _check_path(path: str, *, field: str) -> None:
+    if path and (not path.startswith("/") or not path.isprintable() or " " in path):
+        raise InvalidValue("A path starts with “/” and has no spaces.", field=field)
+
+
+def _check_environment(environment: dict[str, str]) -> None:
+    for name, value in environment.items():
+        if not VARIABLE_NAME.fullmatch(name):
+            raise InvalidValue(
+                f"“{name}” can't be a variable: use A-Z, 0-9 and _.", field="environment"
+            )
+        if not isinstance(value, str) or "\0" in value:
+            raise InvalidValue(f"The value of {name} must be a text.", field="environment")
+    if len(json.dumps(environment)) > MOST_JSON_BYTES:
+        raise InvalidValue("The environment is too long: 64 KiB at most.", field="environment")
+
+
+def _check_protocol(spec: "RevisionSpec") -> None:
+    """Let the protocol refuse what it can't speak, such as a runway model without a command."""
+    protocol = protocols.get(spec.protocol)
+    chosen = protocols.Settings(
+        port=spec.port,
+        health_path=spec.health_path or None,
+        query_path=spec.query_path or None,
+        info_path=spec.info_path or None,
+        command=spec.command,
+        options=spec.options,
+    )
+    protocol.environment(chosen)
+    protocol.query_path(chosen)

@@ -1,0 +1,179 @@
+"""Builds Routes from rows and publishes them after commit.
+
+Redis only carries the table: it can be lost at any time and is written again by the sweep.
+"""
+
+import logging
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+from functools import cache, partial
+
+import redis
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Prefetch
+
+from hosting import protocols, wire
+from hosting.models import EndpointToken, HostedModel, Replica, Revision
+from hosting.models.replica import ReplicaStatus
+from hosting.protocols.base import Settings
+from hosting.states import State
+
+logger = logging.getLogger(__name__)
+
+# An older route must never overwrite a newer one, whoever writes last.
+_PUBLISH = """
+local old = redis.call('HGET', KEYS[1], ARGV[1])
+if old then
+  local known = cjson.decode(old)
+  local id, generation = tonumber(ARGV[2]), tonumber(ARGV[3])
+  if known.model_id > id or (known.model_id == id and known.generation > generation) then
+    return 0
+  end
+end
+if ARGV[5] == '1' then
+  redis.call('HDEL', KEYS[1], ARGV[1])
+else
+  redis.call('HSET', KEYS[1], ARGV[1], ARGV[4])
+end
+redis.call('PUBLISH', KEYS[2], ARGV[4])
+return 1
+"""
+
+
+@cache
+def connection() -> redis.Redis:
+    """The control plane's Redis. Its calls raise redis.RedisError when Redis is away."""
+    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=5, socket_connect_timeout=2)
+
+
+def publish_on_commit(model_id: int) -> None:
+    """Publish the model's route once the running transaction is committed."""
+    transaction.on_commit(partial(publish, model_id))
+
+
+def publish(model_id: int) -> None:
+    """Publish one model's route as its rows say now. Safe to repeat; Redis away is only logged."""
+    model = _with_rows().filter(pk=model_id).first()
+    if model is None:
+        return
+    try:
+        _send([build(model)])
+    except redis.RedisError as error:
+        logger.warning("route of %s not published, the sweep will: %s", model, error)
+
+
+def publish_all() -> int:
+    """Write the whole table, drop what is no longer in it; returns the number of routes."""
+    known = {field.decode() for field in connection().hkeys(wire.ROUTES_KEY)}
+    routes = [build(model) for model in _with_rows().filter(deleted_at=None).iterator(500)]
+    _send(routes)
+    for subdomain in known - {route.subdomain for route in routes}:
+        _withdraw(subdomain)
+    connection().set(wire.ROUTES_EPOCH_KEY, 1)
+    return len(routes)
+
+
+def is_published() -> bool:
+    """Whether Redis still has the table; raises redis.RedisError when it is away."""
+    return bool(connection().exists(wire.ROUTES_EPOCH_KEY))
+
+
+def build(model: HostedModel) -> wire.Route:
+    """The route that says what the rows say."""
+    route = wire.Route(
+        model_id=model.pk,
+        subdomain=model.subdomain,
+        generation=model.generation,
+        team_id=model.team_id,
+        revision_id=model.revision_id or 0,
+        active=model.active,
+        public=model.public,
+        state=model.state,
+        replicas=tuple(_addresses(model)),
+        token_digests={token.digest: token.pk for token in model.tokens.all()},
+        token_expiries={
+            token.digest: token.expires_at.timestamp()
+            for token in model.tokens.all()
+            if token.expires_at
+        },
+        request_timeout_seconds=float(model.request_timeout_seconds),
+        failure_reason=model.failure_reason or None,
+        retry_at=_timestamp(model.retry_at),
+        removed=model.deleted_at is not None,
+    )
+    return route if model.revision is None else _speaking(route, model.revision)
+
+
+def protocol_settings(revision: Revision) -> Settings:
+    """What a revision chose, as its protocol reads it."""
+    return Settings(
+        port=revision.port,
+        health_path=revision.health_path or None,
+        query_path=revision.query_path or None,
+        info_path=revision.info_path or None,
+        command=revision.command,
+        options=revision.options,
+    )
+
+
+def _speaking(route: wire.Route, revision: Revision) -> wire.Route:
+    """Add what the revision's protocol says of its routes."""
+    protocol = protocols.get(revision.protocol)
+    chosen = protocol_settings(revision)
+    concurrency = revision.concurrency
+    return replace(
+        route,
+        protocol=revision.protocol,
+        query_path=protocol.query_path(chosen),
+        info_path=protocol.info_path(chosen),
+        info=protocol.info(chosen),
+        concurrency=protocol.default_concurrency if concurrency is None else concurrency,
+    )
+
+
+def _addresses(model: HostedModel) -> Iterable[wire.ReplicaAddress]:
+    if model.state != State.AWAKE:
+        return
+    for replica in model.replicas.all():
+        if replica.status == ReplicaStatus.READY and replica.port is not None:
+            yield wire.ReplicaAddress(id=replica.pk, host=replica.host, port=replica.port)
+
+
+def _timestamp(moment: datetime | None) -> float | None:
+    return None if moment is None else moment.timestamp()
+
+
+def _with_rows():  # type: ignore[no-untyped-def]  # a QuerySet; its prefetches confuse the stubs
+    ready = Replica.objects.filter(status=ReplicaStatus.READY)
+    valid = EndpointToken.objects.filter(revoked_at=None)
+    return HostedModel.objects.select_related("revision").prefetch_related(
+        Prefetch("replicas", ready), Prefetch("tokens", valid)
+    )
+
+
+def _send(routes: list[wire.Route]) -> None:
+    pipeline = connection().pipeline(transaction=False)
+    for route in routes:
+        pipeline.eval(
+            _PUBLISH,
+            2,
+            wire.ROUTES_KEY,
+            wire.ROUTES_CHANNEL,
+            route.subdomain,
+            str(route.model_id),
+            str(route.generation),
+            route.to_json(),
+            "1" if route.removed else "0",
+        )
+    pipeline.execute()
+
+
+def _withdraw(subdomain: str) -> None:
+    """Remove a route whose model is deleted, unless a new model has just taken the name."""
+    model = _with_rows().filter(subdomain=subdomain).order_by("-pk").first()
+    if model is not None:
+        _send([build(model)])
+    else:
+        connection().hdel(wire.ROUTES_KEY, subdomain)

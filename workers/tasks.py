@@ -1,0 +1,58 @@
+"""The tasks: each loads nothing but ids, calls one operation, and may run twice, late or never."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from hosting import nudges
+from hosting.errors import ModelInactive, RuntimeUnavailable, WakeBackoff
+from hosting.lifecycle import builds, engine, operations
+from hosting.lifecycle.clock import SystemClock
+from hosting.lifecycle.readiness import probe
+from hosting.lifecycle.reconcile import reconcile
+from hosting.lifecycle.sweep import sweep
+from hosting.lifecycle.tools import Tools
+from hosting.models import HostedModel
+from hosting.tokens import note_used
+
+
+def tools() -> Tools:
+    """The real engine, the real prober, the real clock."""
+    return Tools(runtime=engine.runtime(), probe=probe, clock=SystemClock())
+
+
+@shared_task(name=nudges.WAKE)
+def wake_model(*, model_id: int, cause: str = "request", token_id: int = 0, **_: object) -> None:
+    """A request met a sleeping model: ask for a replica, unless it is too early to try again."""
+    model = HostedModel.objects.filter(pk=model_id).first()
+    if model is None:
+        return
+    try:
+        operations.wake(model, cause=cause, now=timezone.now(), respect_backoff=True)
+    except (ModelInactive, WakeBackoff):
+        return  # the router reads why from the route
+    if token_id:
+        note_used(token_id, now=timezone.now())
+
+
+@shared_task(
+    name=nudges.RECONCILE,
+    autoretry_for=(RuntimeUnavailable,),
+    retry_backoff=True,
+    max_retries=3,
+)
+def reconcile_model(*, model_id: int, **_: object) -> None:
+    """Compare one model's rows with the engine and act."""
+    if HostedModel.objects.filter(pk=model_id).exists():
+        reconcile(model_id, tools=tools())
+
+
+@shared_task(name=nudges.BUILD)
+def build_image(*, slug: str, **_: object) -> None:
+    """Build one catalogue image, unless it is there."""
+    builds.run(slug, runtime=engine.runtime(), clock=SystemClock())
+
+
+@shared_task(name=nudges.SWEEP)
+def sweep_all(**_: object) -> None:
+    """Look after everything once."""
+    sweep(tools=tools())
