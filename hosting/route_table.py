@@ -12,7 +12,7 @@ from functools import cache, partial
 import redis
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Prefetch
+from django.db.models import Prefetch, QuerySet
 
 from hosting import protocols, wire
 from hosting.models import EndpointToken, HostedModel, Replica, Revision
@@ -44,8 +44,10 @@ return 1
 
 @cache
 def connection() -> redis.Redis:
-    """The control plane's Redis. Its calls raise redis.RedisError when Redis is away."""
-    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=5, socket_connect_timeout=2)
+    """The control plane's Redis, speaking str. Its calls raise redis.RedisError when it is away."""
+    return redis.Redis.from_url(
+        settings.REDIS_URL, socket_timeout=5, socket_connect_timeout=2, decode_responses=True
+    )
 
 
 def publish_on_commit(model_id: int) -> None:
@@ -66,7 +68,7 @@ def publish(model_id: int) -> None:
 
 def publish_all() -> int:
     """Write the whole table, drop what is no longer in it; returns the number of routes."""
-    known = {field.decode() for field in connection().hkeys(wire.ROUTES_KEY)}
+    known = {str(subdomain) for subdomain in connection().hkeys(wire.ROUTES_KEY)}
     routes = [build(model) for model in _with_rows().filter(deleted_at=None).iterator(500)]
     _send(routes)
     for subdomain in known - {route.subdomain for route in routes}:
@@ -145,7 +147,7 @@ def _timestamp(moment: datetime | None) -> float | None:
     return None if moment is None else moment.timestamp()
 
 
-def _with_rows():  # type: ignore[no-untyped-def]  # a QuerySet; its prefetches confuse the stubs
+def _with_rows() -> QuerySet[HostedModel]:
     ready = Replica.objects.filter(status=ReplicaStatus.READY)
     valid = EndpointToken.objects.filter(revoked_at=None)
     return HostedModel.objects.select_related("revision").prefetch_related(

@@ -35,13 +35,11 @@ def read_reports(*, now: datetime) -> Reports:
     connection = route_table.connection()
     oldest = now.timestamp() - wire.ROUTER_LEASE_SECONDS
     connection.zremrangebyscore(wire.ROUTERS_KEY, "-inf", oldest - 60)
-    router_ids = [
-        each.decode() for each in connection.zrangebyscore(wire.ROUTERS_KEY, oldest, "+inf")
-    ]
+    router_ids = [str(each) for each in connection.zrangebyscore(wire.ROUTERS_KEY, oldest, "+inf")]
     by_model: dict[int, list[wire.Report]] = {}
     for router_id in router_ids:
         for name, text in connection.hgetall(wire.reports_key(router_id)).items():
-            if name != b"at":
+            if name != "at":
                 by_model.setdefault(int(name), []).append(wire.Report.from_json(text))
     return Reports(routers=len(router_ids), by_model=by_model)
 

@@ -73,12 +73,12 @@ def series_of_many(
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT model_id, date_bin(%s, minute, %s) AS bucket, sum(requests), sum(errors)
+            SELECT model_id, date_bin(make_interval(secs => %s), minute, %s) AS bucket, sum(requests), sum(errors)
             FROM hosting_usageminute
             WHERE model_id = ANY(%s) AND minute >= %s AND minute < %s
             GROUP BY 1, 2
             """,
-            [bucket, start, wanted, start, until],
+            [bucket_seconds, start, wanted, start, until],
         )
         found = {(row[0], row[1]): (int(row[2]), int(row[3])) for row in cursor.fetchall()}
     buckets = []

@@ -23,6 +23,8 @@ class Environment(BaseSettings):
 
     secret_key: str = Field(min_length=32, default="only-for-tests-and-tools-never-for-serving")
     debug: bool = False
+    port: int = Field(8000, ge=1, le=65535)  # where `make up` listens
+    dashboard_port: int | None = Field(None, ge=1, le=65535)  # None: one above `port`, or any free
     base_domain: str = "localhost"
     dashboard_hosts: list[str] = ["*"]  # Host headers the dashboard answers to
     public_scheme: Literal["http", "https"] = "http"
@@ -58,4 +60,5 @@ class Environment(BaseSettings):
 def read() -> Environment:
     """Read the environment; raises pydantic.ValidationError naming every wrong value."""
     secrets = Path("/run/secrets")
-    return Environment(_secrets_dir=secrets if secrets.is_dir() else None)
+    folder = str(secrets) if secrets.is_dir() else None
+    return Environment(_secrets_dir=folder)  # type: ignore[call-arg]  # pydantic-settings' own
