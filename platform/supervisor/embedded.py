@@ -1,5 +1,6 @@
 """The database and the broker for a machine that has neither."""
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,3 +46,9 @@ def start(folder: Path, *, logs: Path, given: Mapping[str, str], durable: bool =
         servers.stop()
         raise
     return servers
+
+
+def erase(folder: Path) -> None:
+    """Delete what both servers keep; they must not run."""
+    postgres.erase(folder / "postgres")
+    shutil.rmtree(folder / "valkey", ignore_errors=True)

@@ -67,6 +67,11 @@ def start(folder: Path, *, log: Path, durable: bool = True) -> Postgres:
     return Postgres(url=url, pid=pid, process=process)
 
 
+def erase(folder: Path) -> None:
+    """Delete the data that `start` made; the server must not run."""
+    shutil.rmtree(_Place.of(folder).folder, ignore_errors=True)
+
+
 @dataclass(frozen=True, slots=True)
 class _Place:
     """Where the data lives and who owns it."""

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 _PR_SET_PDEATHSIG = 1
 
@@ -37,11 +38,11 @@ def spawn(
             user=user,
             group=user,
             extra_groups=None if user is None else [],
-            preexec_fn=_tie_to_parent(death_signal),
+            preexec_fn=tie_to_parent(death_signal),
         )
 
 
-def stop(process: subprocess.Popen[bytes], *, by: signal.Signals, grace_seconds: float) -> None:
+def stop(process: subprocess.Popen[Any], *, by: signal.Signals, grace_seconds: float) -> None:
     """Signal, wait, and kill what is left of its session. Gone already is success."""
     if process.poll() is None:
         process.send_signal(by)
@@ -60,7 +61,7 @@ def tail(log: Path, *, lines: int = 3) -> str:
     return " / ".join(line.strip() for line in text.strip().splitlines()[-lines:])
 
 
-def _tie_to_parent(death_signal: signal.Signals) -> Callable[[], None] | None:
+def tie_to_parent(death_signal: signal.Signals) -> Callable[[], None] | None:
     if not sys.platform.startswith("linux"):
         return None
     # Loaded before the fork: between fork and exec a child may do almost nothing.

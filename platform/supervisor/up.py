@@ -1,0 +1,167 @@
+"""`up`: everything Dormouse needs on one machine, in one process tree."""
+
+import http.client
+import json
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable, Mapping
+from types import FrameType
+
+from supervisor import demo, embedded, engine, ports, programs, steps
+from supervisor.children import Children
+from supervisor.errors import SetupFailed
+from supervisor.installation import Installation
+from supervisor.lock import Lock
+
+READY_SECONDS = 120.0
+_LEAST_FREE_BYTES = 1 << 30
+_CHECK_SECONDS = 0.2
+
+
+class Stopped(Exception):
+    """Someone asked us to stop."""
+
+
+def up(installation: Installation, *, detached: bool) -> None:
+    """Start everything, serve until told to stop, stop everything."""
+    _need_space(installation)
+    installation.prepare()
+    lock = Lock(installation.run / "lock")
+    if not lock.take():
+        raise SetupFailed(
+            f"Dormouse already runs: {demo.dashboard_url(installation)}. Stop it with: make down"
+        )
+    (installation.run / "ready").unlink(missing_ok=True)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _raise_stopped)
+    try:
+        _serve(installation, detached=detached)
+    except Stopped:
+        pass
+    finally:
+        (installation.run / "ready").unlink(missing_ok=True)
+        lock.release()
+
+
+def _serve(installation: Installation, *, detached: bool) -> None:
+    listen = ports.listen_addresses(installation.port)
+    dashboard_port = ports.free_port(installation.dashboard_port)
+    runtime, remark = engine.choose(installation.runtime)
+    if remark:
+        say(remark)
+    say("Starting PostgreSQL and Valkey ...")
+    servers = embedded.start(installation.state, logs=installation.logs, given=os.environ)
+    children: Children | None = None
+    try:
+        environment = installation.environment(os.environ, runtime=runtime)
+        environment |= servers.environment()
+        installation.remember(environment)
+        children = Children(
+            programs.programs(installation, listen=listen, dashboard_port=dashboard_port),
+            environment=environment,
+            logs=installation.logs,
+            cwd=programs.root(),
+            say=say,
+        )
+        _prepare(installation, environment=environment, before_seeding=children.check)
+        _wait_until_ready(installation, children=children)
+        print(demo.banner(installation, detached=detached), flush=True)
+        (installation.run / "ready").write_text(str(os.getpid()))
+        while True:
+            children.check()
+            time.sleep(_CHECK_SECONDS)
+    finally:
+        _stop(installation, children=children, servers=servers)
+
+
+def _prepare(
+    installation: Installation,
+    *,
+    environment: Mapping[str, str],
+    before_seeding: Callable[[], None],
+) -> None:
+    log = installation.logs / "setup.log"
+    say("Bringing the tables up to date ...")
+    steps.manage("migrate", "--no-input", "-v", "0", environment=environment, log=log)
+    before_seeding()  # the processes load while the demo is seeded
+    printed = steps.manage("seed_demo", environment=environment, log=log, say=say)
+    if printed.strip():
+        demo.write(installation, json.loads(printed))
+    steps.manage("build_catalogue", "--first", environment=environment, log=log, say=say)
+
+
+def _wait_until_ready(installation: Installation, *, children: Children) -> None:
+    say("Waiting for the first answer ...")
+    deadline = time.monotonic() + READY_SECONDS
+    while not _answers(installation.port):
+        if time.monotonic() > deadline:
+            raise SetupFailed(f"No answer on port {installation.port}. See {installation.logs}")
+        children.check()
+        time.sleep(0.1)
+
+
+def _answers(port: int) -> bool:
+    """Whether a request gets through the router to the web process and back."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", "/", headers={"Host": f"localhost:{port}"})
+        return connection.getresponse().status < 500
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _stop(
+    installation: Installation, *, children: Children | None, servers: embedded.Servers
+) -> None:
+    def now(_number: int, _frame: FrameType | None) -> None:
+        say("Ending everything now.")
+        if children is not None:
+            children.kill()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, now)
+    say("Stopping ...")
+    if children is not None:
+        children.stop()
+    stop_replicas(installation)
+    servers.stop()
+    say("Stopped.")
+
+
+def stop_replicas(installation: Installation) -> None:
+    """Stop every replica of this installation; nothing of ours stays behind."""
+    environment = installation.remembered()
+    if environment is None:
+        return
+    log = installation.logs / "setup.log"
+    environment = {**os.environ, **environment, "DJANGO_SETTINGS_MODULE": "config.settings"}
+    try:
+        steps.manage("stop_replicas", environment=environment, log=log)
+    except SetupFailed as error:
+        say(str(error))
+    (installation.run / "environment.json").unlink(missing_ok=True)
+
+
+def say(line: str) -> None:
+    """One line of progress."""
+    print(line, flush=True)
+
+
+def _need_space(installation: Installation) -> None:
+    place = installation.state
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    if free < _LEAST_FREE_BYTES:
+        raise SetupFailed(
+            f"The disk that holds {installation.state} has {free >> 20} MB free; "
+            f"{_LEAST_FREE_BYTES >> 20} MB are needed. Free some space and start again."
+        )
+
+
+def _raise_stopped(_number: int, _frame: FrameType | None) -> None:
+    raise Stopped
