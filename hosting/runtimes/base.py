@@ -64,7 +64,8 @@ class Recipe:
     packages: Sequence[str]  # Debian packages beside the base
     build_steps: Sequence[Sequence[str]]  # commands run in the build folder, e.g. training
     arguments: Sequence[str]  # what starts the server, e.g. ["python", "server.py"]
-    fingerprint: str  # changes when anything above changes
+    fingerprint: str  # changes when anything else here changes, file contents included
+    include: Sequence[Path] = ()  # folders whose files are copied in before its own
 
 
 # Called while a build runs: (step number from 1, steps in all, what is being done).

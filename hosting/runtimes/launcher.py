@@ -1,0 +1,198 @@
+"""What a process replica lives under: a small init of its own, run as a script.
+
+It starts the server in its own process group, forwards SIGTERM and SIGINT, keeps the log within
+bounds and writes down how the server ended. It outlives the worker that started it: everything it
+knows is in files, so any later worker can adopt it. Standard library only, started with -I -S,
+because it is on the path of every wake.
+"""
+
+import fcntl
+import json
+import os
+import resource
+import selectors
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+LAUNCH = "launch.json"  # written by the runtime: what to run
+REPLICA = "replica.json"  # written here: who runs it
+EXIT = "exit.json"  # written here: how it ended
+LOG = "log"
+OLD_LOG = "log.1"
+
+
+def main(folder: Path, lock: int) -> int:
+    """Fork away from the worker, then report to it whether the server could be started."""
+    launch = json.loads((folder / LAUNCH).read_text())
+    told, tell = os.pipe()
+    if os.fork():
+        os.close(tell)
+        with os.fdopen(told) as pipe:
+            verdict = pipe.read()
+        if verdict == "started":
+            return 0
+        sys.stderr.write(verdict or "the launcher died")
+        return 1
+    os.close(told)
+    os.setsid()
+    write_json(folder / REPLICA, identity(os.getpid()))
+    # The lock is inherited: were the worker killed before this line, nobody could start the
+    # replica a second time until it is on record.
+    os.close(lock)
+    _detach_standard_streams()
+    return _supervise(folder, launch, tell)
+
+
+def identity(pid: int) -> dict[str, Any]:
+    """Name a process so that a reused pid can't be mistaken for it."""
+    return {"pid": pid, "started": _stat(pid)[19], "boot": boot_id()}
+
+
+def boot_id() -> str:
+    """The kernel's name for this boot: pids from before it mean nothing."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def is_alive(known: dict[str, Any]) -> bool:
+    """Whether exactly this process still runs; one that ended but wasn't reaped doesn't."""
+    try:
+        return _stat(known["pid"])[0] not in "ZX" and identity(known["pid"]) == known
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def session_of(pid: int) -> int | None:
+    """The session a process belongs to, None when it is gone."""
+    try:
+        return int(_stat(pid)[3])
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write whole or not at all: others read at any moment."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.write_text(json.dumps(value))
+    partial.replace(path)
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of /proc/<pid>/stat after the name, which may itself hold spaces and brackets."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+
+
+def _detach_standard_streams() -> None:
+    null = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(null, stream)
+    os.close(null)
+
+
+def _supervise(folder: Path, launch: dict[str, Any], tell: int) -> int:
+    wake, woken = os.pipe()
+    for end in (wake, woken):
+        os.set_blocking(end, False)
+    signal.set_wakeup_fd(woken)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
+        signal.signal(number, lambda *_: None)
+    for name, limit in launch["limits"].items():
+        _lower_limit(getattr(resource, name), limit)
+    try:
+        server = subprocess.Popen(
+            launch["arguments"],
+            cwd=launch["directory"],
+            env=launch["environment"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            process_group=0,
+        )
+    except (OSError, ValueError) as error:
+        _tell(tell, str(error))
+        return 1
+    _tell(tell, "started")
+    code = _watch(server, wake, BoundedLog(folder, limit=launch["log_bytes"]))
+    write_json(folder / EXIT, {"exit_code": code})
+    return 0
+
+
+def _lower_limit(kind: int, limit: int) -> None:
+    hard = resource.getrlimit(kind)[1]
+    limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+    resource.setrlimit(kind, (limit, limit))
+
+
+def _tell(pipe: int, verdict: str) -> None:
+    with suppress(BrokenPipeError):  # the worker is gone; the replica stays, to be adopted
+        os.write(pipe, verdict.encode())
+    os.close(pipe)
+
+
+def _watch(server: "subprocess.Popen[bytes]", wake: int, log: "BoundedLog") -> int:
+    """Carry output to the log and signals to the server until it ends; return its exit code."""
+    assert server.stdout is not None
+    output = server.stdout.fileno()
+    os.set_blocking(output, False)
+    with selectors.DefaultSelector() as selector:
+        selector.register(output, selectors.EVENT_READ)
+        selector.register(wake, selectors.EVENT_READ)
+        while server.poll() is None:
+            for key, _ in selector.select():
+                if key.fd == wake:
+                    _forward(os.read(wake, 512), server)
+                elif log.copy(output) is False:
+                    selector.unregister(output)
+    _kill_group(server.pid)  # what the server left behind goes with it
+    while log.copy(output):
+        pass
+    # 128 + n for a signal, as a container engine says it.
+    return server.returncode if server.returncode >= 0 else 128 - server.returncode
+
+
+def _forward(numbers: bytes, server: "subprocess.Popen[bytes]") -> None:
+    for number in set(numbers) & {signal.SIGTERM, signal.SIGINT}:
+        server.send_signal(number)
+
+
+def _kill_group(group: int) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGKILL)
+
+
+class BoundedLog:
+    """Two files that take turns: never more than twice the limit, never less than the last part."""
+
+    def __init__(self, folder: Path, *, limit: int) -> None:
+        self._path = folder / LOG
+        self._old = folder / OLD_LOG
+        self._limit = limit
+        self._file = self._path.open("ab", buffering=0)
+
+    def copy(self, source: int) -> bool | None:
+        """Move what is there: True when some was, None when there is none yet, False at the end."""
+        try:
+            data = os.read(source, 65536)
+        except BlockingIOError:
+            return None
+        if not data:
+            return False
+        with suppress(OSError):  # a full disk must not stop the model, nor block it on a full pipe
+            self._write(data)
+        return True
+
+    def _write(self, data: bytes) -> None:
+        if self._file.tell() + len(data) > self._limit:
+            self._file.close()
+            self._path.replace(self._old)
+            self._file = self._path.open("ab", buffering=0)
+        self._file.write(data)
+
+
+if __name__ == "__main__":
+    # The lock stays open in this process only: the server must not inherit it.
+    fcntl.fcntl(int(sys.argv[2]), fcntl.F_SETFD, fcntl.FD_CLOEXEC)
+    sys.exit(main(Path(sys.argv[1]), int(sys.argv[2])))
