@@ -84,6 +84,7 @@ def is_published() -> bool:
 
 def build(model: HostedModel) -> wire.Route:
     """The route that says what the rows say."""
+    valid = [token for token in model.tokens.all() if token.revoked_at is None]
     route = wire.Route(
         model_id=model.pk,
         subdomain=model.subdomain,
@@ -94,11 +95,9 @@ def build(model: HostedModel) -> wire.Route:
         public=model.public,
         state=model.state,
         replicas=tuple(_addresses(model)),
-        token_digests={token.digest: token.pk for token in model.tokens.all()},
+        token_digests={token.digest: token.pk for token in valid},
         token_expiries={
-            token.digest: token.expires_at.timestamp()
-            for token in model.tokens.all()
-            if token.expires_at
+            token.digest: token.expires_at.timestamp() for token in valid if token.expires_at
         },
         request_timeout_seconds=float(model.request_timeout_seconds),
         failure_reason=model.failure_reason or None,

@@ -1,8 +1,11 @@
 """Stand-ins that keep state. The runtime contract tests run against FakeRuntime too."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
 from hosting.errors import BuildFailed, ReplicaFailed, RuntimeUnavailable
+from hosting.protocols.base import ModelProtocol, Readiness, Settings
 from hosting.runtimes.base import Observed, Progress, Recipe, ReplicaSpec, Status
 
 
@@ -104,3 +107,41 @@ class FakeRuntime:
     def _answer(self) -> None:
         if not self.available:
             raise RuntimeUnavailable("The container engine doesn't answer. Is it running?")
+
+
+class FakeClock:
+    """Time that passes only when somebody sleeps or a test says so.
+
+    `on_sleep` is called with the new time after every sleep: what happens meanwhile.
+    """
+
+    def __init__(self, now: datetime) -> None:
+        self.time = now
+        self.on_sleep: Callable[[datetime], None] = lambda _: None
+
+    def now(self) -> datetime:
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        self.time += timedelta(seconds=seconds)
+        self.on_sleep(self.time)
+
+    def advance(self, **duration: float) -> datetime:
+        """Let time pass, e.g. `advance(minutes=5)`; returns the new time."""
+        self.time += timedelta(**duration)
+        return self.time
+
+
+@dataclass
+class FakeProbe:
+    """Answers `verdict` from the `asks`-th probe on, WAITING before."""
+
+    asks: int = 1
+    verdict: Readiness = Readiness.READY
+    asked: list[tuple[str, int]] = field(default_factory=list)
+
+    def __call__(
+        self, host: str, port: int, *, protocol: ModelProtocol, settings: Settings
+    ) -> Readiness:
+        self.asked.append((host, port))
+        return self.verdict if len(self.asked) >= self.asks else Readiness.WAITING
