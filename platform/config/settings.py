@@ -200,9 +200,9 @@ REST_FRAMEWORK = {
         "hosting.api.authentication.ApiKeyAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PERMISSION_CLASSES": ["hosting.api.tenancy.TeamMember"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["hosting.api.parsing.BoundedJsonParser"],
     "DEFAULT_SCHEMA_CLASS": "hosting.api.schema.AutoSchema",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "EXCEPTION_HANDLER": "hosting.api.errors.exception_handler",
@@ -218,6 +218,12 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "SCHEMA_PATH_PREFIX": "/api/v1/",
+    "ENUM_NAME_OVERRIDES": {
+        "State": "hosting.api.serializers.hosted_models.STATE_CHOICES",
+        "Protocol": "hosting.api.serializers.revisions.PROTOCOL_CHOICES",
+        "Role": "accounts.models.Role",
+    },
 }
 
 # A task is a nudge: it may be lost, late or run twice (docs/architecture.md). Truth is a row.

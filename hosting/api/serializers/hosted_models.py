@@ -1,0 +1,128 @@
+"""Hosted models, in and out."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
+from rest_framework import serializers
+
+from hosting.api.serializers.revisions import NewRevisionSerializer, RevisionSerializer
+from hosting.api.serializers.tokens import IssuedTokenSerializer
+from hosting.lifecycle.validation import TIMEOUT_LIMITS
+from hosting.models import HostedModel, Transition
+from hosting.states import Event, State
+from hosting.subdomains import LONGEST, SHORTEST
+
+STATE_CHOICES = [(each.value, each.value) for each in State]
+
+
+def _seconds(name: str) -> serializers.IntegerField:
+    least, most = TIMEOUT_LIMITS[name]
+    return serializers.IntegerField(min_value=least, max_value=most, required=False)
+
+
+class FailureSerializer(serializers.Serializer[Any]):
+    """Why the last wake failed."""
+
+    reason = serializers.CharField(source="failure_reason")
+    retry_at = serializers.DateTimeField(allow_null=True)
+
+
+@extend_schema_serializer(component_name="HostedModel")
+class HostedModelSerializer(serializers.ModelSerializer[HostedModel]):
+    """A hosted model: its address, its settings and what it is doing."""
+
+    endpoint = serializers.URLField(read_only=True)
+    state = serializers.ChoiceField(choices=STATE_CHOICES, read_only=True)
+    failure = serializers.SerializerMethodField()
+    revision = RevisionSerializer(read_only=True, allow_null=True)
+    created_by = serializers.EmailField(source="created_by.email", default=None, read_only=True)
+
+    class Meta:
+        model = HostedModel
+        fields = [
+            "id",
+            "subdomain",
+            "endpoint",
+            "description",
+            "active",
+            "public",
+            "state",
+            "state_changed_at",
+            "failure",
+            "idle_timeout_seconds",
+            "request_timeout_seconds",
+            "startup_timeout_seconds",
+            "revision",
+            "created_at",
+            "created_by",
+        ]
+        read_only_fields = fields
+
+    @extend_schema_field(FailureSerializer(allow_null=True))
+    def get_failure(self, model: HostedModel) -> Any:
+        """Say why, only while it matters."""
+        return FailureSerializer(model).data if model.state == State.FAILED else None
+
+
+@extend_schema_serializer(component_name="CreatedModel")
+class CreatedModelSerializer(HostedModelSerializer):
+    """The new model. A private one comes with its first token, whose secret is shown this once."""
+
+    token = IssuedTokenSerializer(read_only=True, allow_null=True)
+
+    class Meta(HostedModelSerializer.Meta):
+        fields = [*HostedModelSerializer.Meta.fields, "token"]
+        read_only_fields = fields
+
+
+@extend_schema_serializer(component_name="NewModel")
+class NewModelSerializer(serializers.Serializer[Any]):
+    """A model to create. It is private unless you say otherwise, and answers at once."""
+
+    subdomain = serializers.CharField(
+        min_length=SHORTEST, max_length=LONGEST, help_text="Becomes its address, for good."
+    )
+    revision = NewRevisionSerializer()
+    public = serializers.BooleanField(default=False, help_text="Anyone may call it, no token.")
+    description = serializers.CharField(max_length=200, allow_blank=True, required=False)
+    idle_timeout_seconds = _seconds("idle_timeout_seconds")
+
+
+@extend_schema_serializer(component_name="ModelSettings")
+class ModelSettingsSerializer(serializers.Serializer[Any]):
+    """The settings that can change; leave out what stays."""
+
+    active = serializers.BooleanField(required=False, help_text="Off: 404 for callers, no waking.")
+    public = serializers.BooleanField(required=False)
+    description = serializers.CharField(max_length=200, allow_blank=True, required=False)
+    idle_timeout_seconds = _seconds("idle_timeout_seconds")
+    request_timeout_seconds = _seconds("request_timeout_seconds")
+    startup_timeout_seconds = _seconds("startup_timeout_seconds")
+
+
+class TransitionSerializer(serializers.ModelSerializer[Transition]):
+    """One move from one state to another."""
+
+    from_state = serializers.ChoiceField(choices=STATE_CHOICES, read_only=True)
+    to_state = serializers.ChoiceField(choices=STATE_CHOICES, read_only=True)
+    event = serializers.ChoiceField(choices=[each.value for each in Event], read_only=True)
+
+    class Meta:
+        model = Transition
+        fields = ["at", "from_state", "to_state", "event", "cause", "generation"]
+        read_only_fields = fields
+
+
+class AvailabilitySerializer(serializers.Serializer[Any]):
+    """Whether a subdomain can be had, and names that can."""
+
+    subdomain = serializers.CharField()
+    status = serializers.ChoiceField(choices=["free", "taken", "reserved", "malformed"])
+    message = serializers.CharField()
+    suggestions = serializers.ListField(child=serializers.CharField())
+
+
+class SubdomainQuerySerializer(serializers.Serializer[Any]):
+    """The name to look up."""
+
+    name = serializers.CharField(max_length=100)

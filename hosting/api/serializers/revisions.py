@@ -1,0 +1,130 @@
+"""Revisions: what a hosted model runs."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
+from rest_framework import serializers
+
+from hosting import catalogue
+from hosting.lifecycle.operations import RevisionSpec
+from hosting.lifecycle.validation import MOST_CPUS, MOST_MEMORY_MB
+from hosting.models import Revision
+from hosting.protocols import PROTOCOLS
+
+PROTOCOL_CHOICES = [(name, name) for name in sorted(PROTOCOLS)]
+HIDDEN = "…"
+
+
+@extend_schema_field(OpenApiTypes.OBJECT)
+class JsonObjectField(serializers.DictField):
+    """Any JSON object."""
+
+
+class RevisionSerializer(serializers.ModelSerializer[Revision]):
+    """An immutable revision. Empty paths and a null port or concurrency: the protocol's default."""
+
+    catalogue = serializers.CharField(
+        source="catalogue_slug", allow_null=True, read_only=True, help_text="The catalogue entry."
+    )
+    protocol = serializers.ChoiceField(choices=PROTOCOL_CHOICES, read_only=True)
+    options = JsonObjectField(read_only=True)
+    environment = serializers.SerializerMethodField(
+        help_text="Variables of your own. A viewer sees the names only."
+    )
+    arguments = serializers.ListField(child=serializers.CharField(), read_only=True)
+    created_by = serializers.EmailField(source="created_by.email", default=None, read_only=True)
+
+    class Meta:
+        model = Revision
+        fields = [
+            "number",
+            "image",
+            "catalogue",
+            "protocol",
+            "port",
+            "health_path",
+            "query_path",
+            "info_path",
+            "command",
+            "options",
+            "environment",
+            "arguments",
+            "memory_mb",
+            "cpus",
+            "concurrency",
+            "created_at",
+            "created_by",
+        ]
+        read_only_fields = fields
+
+    def get_environment(self, revision: Revision) -> dict[str, str]:
+        """Keep what is usually a password from those who can't change it anyway."""
+        if self.context["request"].membership.may_write:
+            return dict(revision.environment)
+        return dict.fromkeys(revision.environment, HIDDEN)
+
+
+@extend_schema_serializer(component_name="NewRevision")
+class NewRevisionSerializer(serializers.Serializer[Any]):
+    """What to run: an entry of the catalogue, or any image and the protocol it speaks."""
+
+    image = serializers.CharField(
+        max_length=400, help_text="“catalogue:<slug>” or an image reference."
+    )
+    protocol = serializers.ChoiceField(
+        choices=PROTOCOL_CHOICES,
+        required=False,
+        help_text="What the container speaks. Needed for an image of your own.",
+    )
+    port = serializers.IntegerField(min_value=1, max_value=65_535, allow_null=True, required=False)
+    health_path = serializers.CharField(max_length=200, allow_blank=True, required=False)
+    query_path = serializers.CharField(max_length=200, allow_blank=True, required=False)
+    info_path = serializers.CharField(max_length=200, allow_blank=True, required=False)
+    command = serializers.CharField(max_length=100, allow_blank=True, required=False)
+    options = JsonObjectField(required=False)
+    environment = serializers.DictField(
+        child=serializers.CharField(allow_blank=True, trim_whitespace=False), required=False
+    )
+    arguments = serializers.ListField(
+        child=serializers.CharField(allow_blank=True, trim_whitespace=False),
+        required=False,
+        max_length=200,
+    )
+    memory_mb = serializers.IntegerField(min_value=16, max_value=MOST_MEMORY_MB, required=False)
+    cpus = serializers.FloatField(min_value=0.01, max_value=MOST_CPUS, required=False)
+    concurrency = serializers.IntegerField(
+        min_value=0, max_value=10_000, allow_null=True, required=False, help_text="0: no limit."
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Let a catalogue entry choose what the caller left open."""
+        entry = _entry(attrs["image"])
+        if entry is not None:
+            return {**_choices_of(entry), **attrs}
+        if "protocol" not in attrs:
+            raise serializers.ValidationError(
+                {"protocol": f"Say what the image speaks: {' or '.join(sorted(PROTOCOLS))}."},
+                code="required",
+            )
+        return attrs
+
+
+def revision_spec(data: Mapping[str, Any]) -> RevisionSpec:
+    """Turn validated data into what the operations take."""
+    return RevisionSpec(**data)
+
+
+def _entry(image: str) -> catalogue.CatalogueEntry | None:
+    kind, _, slug = image.partition(":")
+    return catalogue.find(slug) if kind == "catalogue" else None
+
+
+def _choices_of(entry: catalogue.CatalogueEntry) -> dict[str, Any]:
+    return {
+        "protocol": entry.protocol,
+        "command": entry.command,
+        "memory_mb": entry.resources.memory_mb,
+        "cpus": entry.resources.cpus,
+    }

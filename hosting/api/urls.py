@@ -1,0 +1,65 @@
+"""The addresses of the REST admin API, mounted at /api/v1/."""
+
+from django.urls import path, re_path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+
+from hosting.api.errors import unknown_address
+from hosting.api.views.account import AccountViewSet
+from hosting.api.views.api_keys import ApiKeyViewSet
+from hosting.api.views.catalogue import CatalogueViewSet
+from hosting.api.views.hosted_models import HostedModelViewSet as Models
+from hosting.api.views.revisions import RevisionViewSet
+from hosting.api.views.tokens import EndpointTokenViewSet
+from hosting.api.views.usage import UsageViewSet
+
+app_name = "api"
+
+_MODEL = "models/<str:subdomain>/"
+
+urlpatterns = [
+    path("me/", AccountViewSet.as_view({"get": "me"}), name="me"),
+    path(
+        "subdomains/check/",
+        AccountViewSet.as_view({"get": "check_subdomain"}),
+        name="check-subdomain",
+    ),
+    path("models/", Models.as_view({"get": "list", "post": "create"}), name="models"),
+    path(
+        _MODEL,
+        Models.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),
+        name="model",
+    ),
+    path(f"{_MODEL}wake/", Models.as_view({"post": "wake"}), name="wake"),
+    path(f"{_MODEL}sleep/", Models.as_view({"post": "sleep"}), name="sleep"),
+    path(f"{_MODEL}activate/", Models.as_view({"post": "activate"}), name="activate"),
+    path(f"{_MODEL}deactivate/", Models.as_view({"post": "deactivate"}), name="deactivate"),
+    path(f"{_MODEL}transitions/", Models.as_view({"get": "transitions"}), name="transitions"),
+    path(
+        f"{_MODEL}revisions/",
+        RevisionViewSet.as_view({"get": "list", "post": "create"}),
+        name="revisions",
+    ),
+    path(
+        f"{_MODEL}tokens/",
+        EndpointTokenViewSet.as_view({"get": "list", "post": "create"}),
+        name="tokens",
+    ),
+    path(
+        f"{_MODEL}tokens/<str:token_id>/",
+        EndpointTokenViewSet.as_view({"delete": "destroy"}),
+        name="token",
+    ),
+    path(f"{_MODEL}usage/", UsageViewSet.as_view({"get": "model"}), name="model-usage"),
+    path("usage/", UsageViewSet.as_view({"get": "team_total"}), name="usage"),
+    path("catalogue/", CatalogueViewSet.as_view({"get": "list"}), name="catalogue"),
+    path(
+        "catalogue/<str:slug>/",
+        CatalogueViewSet.as_view({"get": "retrieve"}),
+        name="catalogue-entry",
+    ),
+    path("api-keys/", ApiKeyViewSet.as_view({"get": "list", "post": "create"}), name="api-keys"),
+    path("api-keys/<str:key_id>/", ApiKeyViewSet.as_view({"delete": "destroy"}), name="api-key"),
+    path("schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("docs/", SpectacularSwaggerSplitView.as_view(url_name="api:schema"), name="docs"),
+    re_path(r"^.*$", unknown_address, name="unknown"),
+]

@@ -1,0 +1,52 @@
+"""Revisions: what a model has run, and what it runs next."""
+
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from hosting import queries
+from hosting.api.pagination import Pages
+from hosting.api.serializers.revisions import (
+    NewRevisionSerializer,
+    RevisionSerializer,
+    revision_spec,
+)
+from hosting.api.views.scope import TeamViewSet
+from hosting.lifecycle import operations
+from hosting.models import Revision
+
+
+class RevisionViewSet(TeamViewSet):
+    """The revisions of one model."""
+
+    serializer_class = RevisionSerializer
+    pagination_class = Pages
+    filter_backends = []
+    queryset = Revision.objects.none()
+
+    @extend_schema(operation_id="list_revisions", summary="List revisions")
+    def list(self, request: Request, subdomain: str) -> Response:
+        """List what this model has run, newest first."""
+        page = self.paginate_queryset(queries.revisions(self.find_model()))
+        return self.get_paginated_response(self.show(RevisionSerializer, page, many=True))
+
+    @extend_schema(
+        operation_id="deploy_revision",
+        summary="Deploy a revision",
+        request=NewRevisionSerializer,
+        responses={201: RevisionSerializer},
+        examples=[
+            OpenApiExample(
+                "More memory",
+                value={"image": "catalogue:text-generator", "memory_mb": 1024},
+                request_only=True,
+            )
+        ],
+    )
+    def create(self, request: Request, subdomain: str) -> Response:
+        """Make a new revision the current one. It is used from the next wake on."""
+        model = self.find_model()
+        spec = revision_spec(self.read(NewRevisionSerializer))
+        revision = operations.deploy(model, revision=spec, created_by=self.caller)
+        return Response(self.show(RevisionSerializer, revision), status=status.HTTP_201_CREATED)
