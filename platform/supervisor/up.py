@@ -89,7 +89,7 @@ def _prepare(
     printed = steps.manage("seed_demo", environment=environment, log=log, say=say)
     if printed.strip():
         demo.write(installation, json.loads(printed))
-    steps.manage("build_catalogue", "--first", environment=environment, log=log, say=say)
+    steps.manage("build_catalogue", environment=environment, log=log, say=say)
 
 
 def _wait_until_ready(installation: Installation, *, children: Children) -> None:
