@@ -1,13 +1,13 @@
 """Catalogue images are built once per fingerprint, when first wanted, and everyone can watch."""
 
 import logging
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from functools import partial
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
-from django.utils import timezone
 
 from hosting import catalogue, nudges
 from hosting.errors import BuildFailed, HostingError
@@ -28,7 +28,7 @@ def request(slug: str) -> None:
     transaction.on_commit(partial(nudges.send, settings.REDIS_URL, nudges.BUILD, slug=slug))
 
 
-def is_ready(revision: Revision, *, runtime: Runtime) -> bool:
+def is_ready(revision: Revision, *, runtime: Runtime, now: datetime) -> bool:
     """Whether the revision's image is there; if it is still to be built, ask for that.
 
     Raises BuildFailed when the last try failed a moment ago.
@@ -39,14 +39,19 @@ def is_ready(revision: Revision, *, runtime: Runtime) -> bool:
     if runtime.is_built(recipe):
         return True
     build = _row(recipe, runtime=runtime)
-    if build.status == BuildStatus.FAILED and _is_recent(build):
+    if build.status == BuildStatus.FAILED and _is_recent(build, now=now):
         raise BuildFailed(f"Its image could not be built. {build.error}")
     request(recipe.slug)
     return False
 
 
-def run(slug: str, *, runtime: Runtime, clock: Clock) -> bool:
-    """Build one image unless it is there or somebody is at it; then start what waits for it."""
+def run(
+    slug: str, *, runtime: Runtime, clock: Clock, say: Callable[[str], None] = logger.info
+) -> str:
+    """Build one image, then start what waits for it; returns why it failed, or nothing.
+
+    Nothing is done when it is there or somebody else is at it.
+    """
     recipe = recipe_of(slug)
     build = _row(recipe, runtime=runtime)
     now = clock.now()
@@ -54,10 +59,10 @@ def run(slug: str, *, runtime: Runtime, clock: Clock) -> bool:
         Q(lease_until=None) | Q(lease_until__lt=now), pk=build.pk
     ).update(lease_until=now + LEASE)
     if not claimed:
-        return False
+        return ""
     if not runtime.is_built(recipe):
         _update(build, status=BuildStatus.RUNNING, started_at=now, error="")
-    error = _attempt(build, recipe, runtime=runtime, clock=clock)
+    error = _attempt(build, recipe, runtime=runtime, clock=clock, say=say)
     _update(
         build,
         status=BuildStatus.FAILED if error else BuildStatus.BUILT,
@@ -66,7 +71,7 @@ def run(slug: str, *, runtime: Runtime, clock: Clock) -> bool:
         lease_until=None,
     )
     _nudge_waiting(slug)
-    return not error
+    return error
 
 
 def recipe_of(slug: str) -> Recipe:
@@ -77,10 +82,18 @@ def recipe_of(slug: str) -> Recipe:
     return catalogue.recipe(entry)
 
 
-def _attempt(build: Build, recipe: Recipe, *, runtime: Runtime, clock: Clock) -> str:
+def _attempt(
+    build: Build,
+    recipe: Recipe,
+    *,
+    runtime: Runtime,
+    clock: Clock,
+    say: Callable[[str], None],
+) -> str:
     """Build, noting every step; returns the error, or nothing."""
 
     def progress(step: int, steps: int, activity: str) -> None:
+        say(f"{recipe.slug} {step}/{steps}: {activity}")
         _update(
             build,
             step=step,
@@ -110,8 +123,8 @@ def _update(build: Build, **fields: object) -> None:
     Build.objects.filter(pk=build.pk).update(**fields)
 
 
-def _is_recent(build: Build) -> bool:
-    return build.finished_at is not None and timezone.now() - build.finished_at < RETRY_AFTER
+def _is_recent(build: Build, *, now: datetime) -> bool:
+    return build.finished_at is not None and now - build.finished_at < RETRY_AFTER
 
 
 def _nudge_waiting(slug: str) -> None:

@@ -1,8 +1,7 @@
 """The verbs of the product. Each may be called from anywhere; each leaves the rows consistent and
 the rest to the reconciler."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -14,27 +13,23 @@ from accounts.models import Team, User
 from hosting import route_table, subdomains, tokens
 from hosting.errors import ModelInactive, SubdomainTaken, WakeBackoff
 from hosting.lifecycle import builds, machine, validation
+from hosting.lifecycle.specs import RevisionSpec, catalogue_spec
 from hosting.models import EndpointToken, HostedModel, Revision
 from hosting.states import Event, State
 
-
-@dataclass(frozen=True, slots=True)
-class RevisionSpec:
-    """What to run. Empty or None: the catalogue entry's or the protocol's default."""
-
-    image: str  # "catalogue:<slug>" or an image reference
-    protocol: str
-    port: int | None = None
-    health_path: str = ""
-    query_path: str = ""
-    info_path: str = ""
-    command: str = ""
-    options: Mapping[str, Any] = field(default_factory=dict)
-    environment: Mapping[str, str] = field(default_factory=dict)
-    arguments: Sequence[str] = ()
-    memory_mb: int = 512
-    cpus: float = 1.0
-    concurrency: int | None = None
+__all__ = [
+    "Created",
+    "RevisionSpec",
+    "activate",
+    "catalogue_spec",
+    "change_settings",
+    "create_model",
+    "deactivate",
+    "delete_model",
+    "deploy",
+    "sleep",
+    "wake",
+]
 
 
 @dataclass(frozen=True, slots=True)

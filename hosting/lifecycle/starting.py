@@ -32,7 +32,7 @@ def start(model: HostedModel, *, lease: Lease, tools: Tools) -> None:
         fail(model, reason="It has no revision to run.", now=tools.clock.now())
         return
     try:
-        if not builds.is_ready(revision, runtime=tools.runtime):
+        if not builds.is_ready(revision, runtime=tools.runtime, now=tools.clock.now()):
             return  # the build nudges us when it is done
         replica = _replica_for(model, revision, tools=tools)
         observed = tools.runtime.start(spec_of(replica))

@@ -2,13 +2,10 @@
 
 import json
 import re
-from typing import TYPE_CHECKING
 
 from hosting import catalogue, protocols
 from hosting.errors import InvalidValue
-
-if TYPE_CHECKING:
-    from hosting.lifecycle.operations import RevisionSpec
+from hosting.lifecycle.specs import RevisionSpec
 
 # The distribution project's reference grammar, without a scheme: [host[:port]/]path[:tag][@digest]
 IMAGE_REFERENCE = re.compile(
@@ -25,7 +22,7 @@ TIMEOUT_LIMITS = {
 MOST_MEMORY_MB, MOST_CPUS, MOST_JSON_BYTES = 1_048_576, 256, 65_536
 
 
-def check_revision(spec: "RevisionSpec") -> None:
+def check_revision(spec: RevisionSpec) -> None:
     """Refuse what could never run."""
     _check_image(spec.image)
     if spec.port is not None and not 1 <= spec.port <= 65_535:
@@ -82,7 +79,7 @@ def _check_environment(environment: dict[str, str]) -> None:
         raise InvalidValue("The environment is too long: 64 KiB at most.", field="environment")
 
 
-def _check_protocol(spec: "RevisionSpec") -> None:
+def _check_protocol(spec: RevisionSpec) -> None:
     """Let the protocol refuse what it can't speak, such as a runway model without a command."""
     protocol = protocols.get(spec.protocol)
     chosen = protocols.Settings(

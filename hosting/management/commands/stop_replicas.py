@@ -1,33 +1,22 @@
-"""`manage.py stop_replicas`: end every replica of this installation. Needs no database."""
+"""`manage.py stop_replicas`: stop every replica of this installation, before it is shut down."""
 
-from concurrent.futures import ThreadPoolExecutor
+from django.core.management.base import BaseCommand
+from django.utils import timezone
 
-from django.core.management.base import BaseCommand, CommandError
-
-from hosting.errors import RuntimeUnavailable
 from hosting.lifecycle import engine
-
-_AT_ONCE = 8
-_GRACE_SECONDS = 5.0
+from hosting.lifecycle.clock import SystemClock
+from hosting.lifecycle.readiness import probe
+from hosting.lifecycle.shutdown import stop_all
+from hosting.lifecycle.tools import Tools
 
 
 class Command(BaseCommand):
-    """Run it when no worker runs: a worker would start again what somebody asks for."""
+    """No worker and no router may run any more: nobody would be asked to let go."""
 
-    help = "Stop every replica of this installation; the models sleep until the next request."
-    requires_system_checks = ()
+    help = "Put every model of this installation to sleep at once."
 
     def handle(self, **_: object) -> None:
-        """Stop them side by side: each may take its grace."""
-        runtime = engine.runtime()
-        try:
-            names = [replica.name for replica in runtime.replicas()]
-            with ThreadPoolExecutor(_AT_ONCE) as pool:
-                stopping = [
-                    pool.submit(runtime.stop, name, grace_seconds=_GRACE_SECONDS) for name in names
-                ]
-            for each in stopping:
-                each.result()
-        except RuntimeUnavailable as error:
-            raise CommandError(error.message) from error
-        self.stdout.write(f"{len(names)} stopped.")
+        """Stop and say how many."""
+        tools = Tools(runtime=engine.runtime(), probe=probe, clock=SystemClock())
+        stopped = stop_all(tools=tools, now=timezone.now())
+        self.stdout.write(f"Stopped {stopped} replicas.")
