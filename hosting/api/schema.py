@@ -65,7 +65,7 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
     """What Swagger UI asks for under “Authorize”."""
 
     target_class = "hosting.api.authentication.ApiKeyAuthentication"
-    name = "API key"
+    name = "apiKey"
 
     def get_security_definition(self, auto_schema: SpectacularSchema) -> dict[str, str]:
         """A bearer token."""

@@ -1,0 +1,80 @@
+"""Every operation of the admin API, one row each: what to send and what a success answers.
+
+The tenancy matrix and the schema tests run over this table; a route without a row fails them.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from django.test import Client
+from django.urls import reverse
+
+MODEL = {"image": "example.org/echo:2", "protocol": "http"}
+# Not a team's: anyone may look.
+OPEN_TO_ALL = {"schema", "docs", "unknown"}
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One method of one address."""
+
+    url_name: str
+    method: str = "GET"
+    answers: int = 200
+    body: dict[str, Any] | None = None
+    query: str = ""
+
+    @property
+    def writes(self) -> bool:
+        """Whether a viewer is refused."""
+        return self.method != "GET"
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.url_name}"
+
+
+OPERATIONS = [
+    Operation("me"),
+    Operation("check-subdomain", query="?name=free-name"),
+    Operation("models"),
+    Operation("models", "POST", 201, {"subdomain": "brand-new", "revision": MODEL}),
+    Operation("model"),
+    Operation("model", "PATCH", 200, {"public": True, "description": "Tells tales."}),
+    Operation("model", "DELETE", 204),
+    Operation("wake", "POST", 202),
+    Operation("sleep", "POST", 202),
+    Operation("activate", "POST"),
+    Operation("deactivate", "POST"),
+    Operation("transitions"),
+    Operation("revisions"),
+    Operation("revisions", "POST", 201, MODEL),
+    Operation("tokens"),
+    Operation("tokens", "POST", 201, {"label": "website"}),
+    Operation("token", "DELETE", 204),
+    Operation("model-usage", query="?bucket=hour"),
+    Operation("usage"),
+    Operation("catalogue"),
+    Operation("catalogue-entry"),
+    Operation("api-keys"),
+    Operation("api-keys", "POST", 201, {"name": "deploy script"}),
+    Operation("api-key", "DELETE", 204),
+]
+
+
+def call(client: Client, operation: Operation, *, key: str | None = None, **address: Any) -> Any:
+    """Send one operation to the address made of these parts."""
+    path = reverse(f"api:{operation.url_name}", kwargs=address) + operation.query
+    return send(client, operation.method, path, operation.body, key=key)
+
+
+def send(
+    client: Client, method: str, path: str, body: Any = None, *, key: str | None = None
+) -> Any:
+    """Send JSON with an API key."""
+    headers = {"authorization": f"Bearer {key}"} if key else {}
+    if body is None:
+        return client.generic(method, path, headers=headers)
+    return client.generic(
+        method, path, json.dumps(body), content_type="application/json", headers=headers
+    )

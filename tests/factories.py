@@ -1,0 +1,42 @@
+"""Rows for tests: people, teams, keys and models, made by the same operations the product uses."""
+
+import itertools
+from datetime import datetime
+from typing import Any
+
+from accounts import operations as accounts
+from accounts.models import ApiKey, Membership, Role, Team, User
+from hosting.lifecycle import operations
+from hosting.lifecycle.operations import Created, RevisionSpec
+
+_numbers = itertools.count(1)
+
+
+def make_user(*, email: str = "", password: str | None = None) -> User:
+    """A person; without a password (hashing one takes a while) only force_login lets them in."""
+    return User.objects.create_user(email or f"person{next(_numbers)}@example.org", password)
+
+
+def make_member(*, team: Team | None = None, role: str = Role.OWNER, email: str = "") -> Membership:
+    """A new person in the team, or in a team of their own."""
+    team = team or Team.objects.create(name=f"Team {next(_numbers)}")
+    return Membership.objects.create(team=team, user=make_user(email=email), role=role)
+
+
+def make_key(
+    membership: Membership, *, name: str = "test", expires_at: datetime | None = None
+) -> tuple[ApiKey, str]:
+    """A key of this person in this team, and its secret."""
+    return accounts.issue_api_key(membership, name=name, expires_at=expires_at)
+
+
+def make_model(team: Team, *, subdomain: str = "", **settings: Any) -> Created:
+    """A hosted model of an image that is never run; private unless said otherwise."""
+    return operations.create_model(
+        team,
+        subdomain=subdomain or f"model-{next(_numbers)}",
+        revision=settings.pop(
+            "revision", RevisionSpec(image="example.org/echo:1", protocol="http")
+        ),
+        **settings,
+    )
