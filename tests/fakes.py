@@ -1,5 +1,6 @@
 """Stand-ins that keep state. The runtime contract tests run against FakeRuntime too."""
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -33,9 +34,18 @@ class FakeRuntime:
     failing_builds: set[str] = field(default_factory=set)
     _observed: dict[str, Observed] = field(default_factory=dict)
     _logs: dict[str, str] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def start(self, spec: ReplicaSpec) -> Observed:
         self._answer()
+        with self._lock:
+            self._start_once(spec)
+        if self.start_then_raise is not None:
+            fault, self.start_then_raise = self.start_then_raise, None
+            raise fault
+        return self._observed[spec.name]
+
+    def _start_once(self, spec: ReplicaSpec) -> None:
         if spec.name not in self._observed:
             if spec.image in self.refuse_images:
                 raise ReplicaFailed(self.refuse_images[spec.image])
@@ -48,10 +58,6 @@ class FakeRuntime:
             )
             self.specs[spec.name] = spec
             self.started.append(spec.name)
-        if self.start_then_raise is not None:
-            fault, self.start_then_raise = self.start_then_raise, None
-            raise fault
-        return self._observed[spec.name]
 
     def find(self, name: str) -> Observed | None:
         self._answer()

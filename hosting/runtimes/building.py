@@ -41,7 +41,8 @@ class Build:
 class Builds:
     """The build folders of one installation."""
 
-    def __init__(self, state_dir: Path) -> None:
+    def __init__(self, state_dir: Path, *, python_version: str = PYTHON_VERSION) -> None:
+        self._python_version = python_version
         self._root = state_dir / "builds"
         self._cache = state_dir / "cache" / "pip"
 
@@ -62,6 +63,11 @@ class Builds:
         if not folder.is_dir():
             return None
         return Build(slug, record["fingerprint"], folder, tuple(record["arguments"]))
+
+    def is_current(self, recipe: Recipe) -> bool:
+        """Whether what starts now is exactly this recipe."""
+        build = self.current(recipe.slug)
+        return build is not None and build.fingerprint == recipe.fingerprint
 
     def assemble(self, recipe: Recipe, *, progress: Progress, more_steps: int = 0) -> Build:
         """Make the folder, or take the one that is there. `more_steps`: the caller's own, after."""
@@ -88,7 +94,7 @@ class Builds:
 
     def _folder(self, recipe: Recipe) -> Path:
         # Compiled libraries fit one Python version only.
-        return self._root / recipe.slug / f"{recipe.fingerprint}-python{PYTHON_VERSION}"
+        return self._root / recipe.slug / f"{recipe.fingerprint}-python{self._python_version}"
 
     def _fill(self, folder: Path, recipe: Recipe, *, progress: Progress, more_steps: int) -> None:
         steps = 2 + bool(recipe.requirements) + len(recipe.build_steps) + more_steps
@@ -130,7 +136,7 @@ class Builds:
         arguments = [
             *_installer(),
             *("--target", str(folder / "lib"), "--no-deps", "--only-binary", ":all:"),
-            *("--python-version", PYTHON_VERSION, "-r", str(wanted)),
+            *("--python-version", self._python_version, "-r", str(wanted)),
         ]
         environment = {**os.environ, "PIP_CACHE_DIR": str(self._cache), "PIP_NO_INPUT": "1"}
 

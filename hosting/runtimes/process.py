@@ -107,8 +107,8 @@ class ProcessRuntime:
         return "".join(text.splitlines(keepends=True)[-lines:])
 
     def is_built(self, recipe: Recipe) -> bool:
-        """Whether the build folder of exactly this fingerprint is there."""
-        return self._builds.find(recipe) is not None
+        """Whether the build of exactly this fingerprint is there and is the one that starts."""
+        return self._builds.is_current(recipe)
 
     def build(self, recipe: Recipe, *, progress: Progress) -> None:
         """Assemble the build folder and make it the one that starts from now on."""

@@ -1,0 +1,276 @@
+"""Replicas as containers of a Docker engine, each in the tightest box that still runs a model."""
+
+import math
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from docker.errors import APIError, NotFound
+from docker.types import LogConfig, Ulimit
+
+from hosting.errors import ReplicaFailed
+from hosting.runtimes.base import Observed, Progress, Recipe, ReplicaSpec, Status
+from hosting.runtimes.docker_images import DockerImages
+from hosting.runtimes.engine import Engine, answering, explanation
+from hosting.runtimes.images import catalogue_slug, is_reference
+from hosting.runtimes.network import ModelNetwork
+
+DEFAULT_NETWORK = "dormouse-models"
+
+_OURS = "dormouse."
+_INSTALLATION = f"{_OURS}installation"
+_REPLICA = f"{_OURS}replica"
+_PORT = f"{_OURS}port"
+_USER = "10001:10001"
+_TMP_MB = 64
+_OPEN_FILES = 20_000
+_LOG_TAIL_BYTES = 256 * 1024
+_APPEARS_WITHIN_SECONDS = 5.0
+# A container that was made and not started belongs to a worker between two calls, or to one that
+# died there. After this long it is the latter.
+_MADE_AND_LEFT = timedelta(seconds=60)
+
+
+class _NetworkGone(Exception):
+    """The container was made for a network that isn't there any more."""
+
+
+class DockerRuntime:
+    """A container's name is the mutex: of any number that start a replica, one creates it."""
+
+    name = "docker"
+    isolates = True
+
+    def __init__(
+        self,
+        *,
+        installation: str,
+        state_dir: Path,
+        network: str = DEFAULT_NETWORK,
+        address: str | None = None,
+    ) -> None:
+        self.installation = installation
+        self._engine = Engine(address)
+        self._network = ModelNetwork(network, self._engine)
+        self._images = DockerImages(self._engine, state_dir=state_dir)
+
+    @property
+    def warning(self) -> str | None:
+        """What a person should know of this installation's isolation; known after a start."""
+        return self._network.warning
+
+    def start(self, spec: ReplicaSpec) -> Observed:
+        """Create and start, or find. A missing image is pulled if it names a registry."""
+        with answering(f"{spec.image} could not be started"):
+            self._network.ensure()
+            try:
+                self._create_and_start(spec)
+            except _NetworkGone:  # since we last looked: an engine that was set up anew
+                self._network.ensure(again=True)
+                self._create_and_start(spec)
+            inspected = self._inspect(spec.name)
+        observed = inspected and _observed(inspected)
+        if not observed:
+            raise ReplicaFailed(f"{spec.name} was stopped while it started.")
+        return observed
+
+    def find(self, name: str) -> Observed | None:
+        """One call to the engine."""
+        with answering(f"{name} could not be looked up"):
+            inspected = self._inspect(name)
+        return _observed(inspected) if inspected else None
+
+    def replicas(self) -> list[Observed]:
+        """Those with this installation's label; one that was made and left shows as exited."""
+        with answering("The replicas could not be listed"):
+            rows = self._engine.client.containers(
+                all=True, filters={"label": f"{_INSTALLATION}={self.installation}"}
+            )
+            # Inspected one by one: the list has no exit codes. Gone since: left out.
+            found = [self._inspect_container(row["Id"]) for row in rows]
+        observed = (_observed(each, left_over=True) for each in found if each)
+        return [each for each in observed if each]
+
+    def stop(self, name: str, *, grace_seconds: float = 10.0) -> None:
+        """Stop and remove; somebody else doing the same at the same time is success."""
+        container = self._container(name)
+        with answering(f"{name} could not be stopped"):
+            try:
+                self._engine.client.stop(container, timeout=math.ceil(grace_seconds))
+                self._remove(container)
+            except NotFound:
+                return
+
+    def logs(self, name: str, *, lines: int = 50) -> str:
+        """Both streams, in the order they came, the last part of what is asked for."""
+        with answering(f"The log of {name} could not be read"):
+            try:
+                data: bytes = self._engine.client.logs(self._container(name), tail=lines)
+            except NotFound:
+                return ""
+        return data[-_LOG_TAIL_BYTES:].decode(errors="replace")
+
+    def is_built(self, recipe: Recipe) -> bool:
+        """Whether the engine has the image of this fingerprint."""
+        with answering(f"The image of {recipe.slug} could not be looked up"):
+            return self._images.is_built(recipe)
+
+    def build(self, recipe: Recipe, *, progress: Progress) -> None:
+        """Assemble on the host, then pack: the image build itself needs no network."""
+        self._images.build(recipe, progress=progress)
+
+    def remove_network(self) -> None:
+        """Take the models' network away, when the installation is taken down for good."""
+        with answering("The models' network could not be removed"):
+            self._network.remove()
+
+    def _container(self, name: str) -> str:
+        # Installations may share an engine; their row ids then meet.
+        return f"dormouse-{self.installation}-{name}"
+
+    def _create_and_start(self, spec: ReplicaSpec) -> None:
+        """Start what was only made, by us or by a worker that died there; never what has run."""
+        if not self._create(spec) and not self._is_only_made(spec.name):
+            return
+        container = self._container(spec.name)
+        try:
+            self._engine.client.start(container)
+        except APIError as error:
+            if error.status_code == 404 and "network" in explanation(error).lower():
+                self._remove(container)
+                raise _NetworkGone(spec.name) from error
+            if error.status_code not in (404, 409):  # somebody else's, on its way out
+                self._remove(container)  # leave nothing behind of one that can't start
+            raise
+
+    def _create(self, spec: ReplicaSpec) -> bool:
+        """Whether this call made the container; a missing image is fetched once."""
+        if catalogue_slug(spec.image) is None and not is_reference(spec.image):
+            raise ReplicaFailed(f"“{spec.image}” isn't an image reference.")
+        image = self._images.resolve(spec.image)
+        try:
+            return self._create_from(image, spec)
+        except NotFound:
+            self._images.fetch(image, asked_for=spec.image)
+            return self._create_from(image, spec)
+
+    def _is_only_made(self, name: str) -> bool:
+        """Wait for somebody else's container to appear: its name is taken a moment before."""
+        deadline = time.monotonic() + _APPEARS_WITHIN_SECONDS
+        while (inspected := self._inspect(name)) is None:
+            if time.monotonic() > deadline:
+                raise ReplicaFailed(f"Another worker began to start {name} and gave up. Try again.")
+            time.sleep(0.02)
+        return bool(inspected["State"]["Status"] == "created")
+
+    def _create_from(self, image: str, spec: ReplicaSpec) -> bool:
+        client = self._engine.client
+        try:
+            client.create_container(
+                image,
+                name=self._container(spec.name),
+                command=list(spec.arguments) or None,
+                environment={"HOME": "/tmp", **spec.environment},  # noqa: S108
+                user=_USER,
+                labels={
+                    **spec.labels,
+                    _INSTALLATION: self.installation,
+                    _REPLICA: spec.name,
+                    _PORT: str(spec.port),
+                },
+                # The first result of a health check comes after a whole interval: we probe.
+                healthcheck={"test": ["NONE"]},
+                host_config=client.create_host_config(**self._box(spec)),
+            )
+        except APIError as error:
+            if error.status_code != 409:
+                raise
+            return False
+        return True
+
+    def _box(self, spec: ReplicaSpec) -> dict[str, Any]:
+        """Every wall a model lives in; each was tried against an abusive container."""
+        memory = f"{spec.resources.memory_mb}m"
+        return {
+            "network_mode": self._network.name,
+            "read_only": True,  # a writable root can fill the host's disk
+            "tmpfs": {"/tmp": f"rw,noexec,nosuid,nodev,mode=1777,size={_TMP_MB}m"},  # noqa: S108
+            "shm_size": f"{_TMP_MB}m",
+            "mem_limit": memory,
+            "memswap_limit": memory,  # equal: no swap
+            "nano_cpus": int(spec.resources.cpus * 1_000_000_000),
+            "pids_limit": spec.resources.pids,
+            "ulimits": [Ulimit(name="nofile", soft=_OPEN_FILES, hard=_OPEN_FILES)],
+            "cap_drop": ["ALL"],
+            "security_opt": ["no-new-privileges"],
+            "init": True,  # PID 1 that forwards SIGTERM and reaps: stopping takes no 10 s
+            "oom_score_adj": 500,  # a host short of memory takes a model before the platform
+            "log_config": LogConfig(
+                type=LogConfig.types.JSON, config={"max-size": "1m", "max-file": "2"}
+            ),
+            # The engine's resolver would carry questions to the outside from its own namespace.
+            "dns": ["127.0.0.1"],
+            "restart_policy": None,  # a replica is never restarted; a new wake is a new one
+        }
+
+    def _inspect(self, name: str) -> dict[str, Any] | None:
+        return self._inspect_container(self._container(name))
+
+    def _inspect_container(self, container: str) -> dict[str, Any] | None:
+        try:
+            inspected: dict[str, Any] = self._engine.client.inspect_container(container)
+        except NotFound:
+            return None
+        return inspected
+
+    def _remove(self, container: str) -> None:
+        try:
+            self._engine.client.remove_container(container, force=True, v=True)
+        except NotFound:
+            pass
+        except APIError as error:
+            if error.status_code != 409:  # its removal is in progress
+                raise
+
+
+def _observed(inspected: Mapping[str, Any], *, left_over: bool = False) -> Observed | None:
+    """What the engine says, in our words; None for a container that was only made."""
+    state = inspected["State"]
+    labels = inspected["Config"]["Labels"] or {}
+    name = labels.get(_REPLICA, inspected["Name"].lstrip("/"))
+    ours = {key: value for key, value in labels.items() if not key.startswith(_OURS)}
+    if state["Status"] in ("running", "paused", "restarting"):
+        port = labels.get(_PORT, "")
+        return Observed(
+            name=name,
+            status=Status.RUNNING,
+            host=_address(inspected),
+            port=int(port) if port.isdigit() else None,
+            labels=ours,
+        )
+    if state["Status"] in ("exited", "dead"):
+        code = state["ExitCode"]
+        # A child that was killed for its memory leaves the flag on a container that goes on.
+        out_of_memory = bool(state["OOMKilled"]) and code == 137
+        return Observed(
+            name=name,
+            status=Status.EXITED,
+            exit_code=code,
+            out_of_memory=out_of_memory,
+            labels=ours,
+        )
+    if left_over and _made_at(inspected) < datetime.now(UTC) - _MADE_AND_LEFT:
+        return Observed(name=name, status=Status.EXITED, labels=ours)
+    return None
+
+
+def _address(inspected: Mapping[str, Any]) -> str | None:
+    networks = inspected["NetworkSettings"]["Networks"].values()
+    return next((each["IPAddress"] for each in networks if each["IPAddress"]), None)
+
+
+def _made_at(inspected: Mapping[str, Any]) -> datetime:
+    # Nanoseconds, which Python does not read: 2026-01-02T03:04:05.123456789Z
+    return datetime.fromisoformat(inspected["Created"][:19]).replace(tzinfo=UTC)

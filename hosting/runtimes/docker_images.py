@@ -1,0 +1,134 @@
+"""Images of the Docker engine: which one a reference means, pulling it, building our own."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import requests
+from docker.errors import APIError, DockerException, NotFound
+
+from hosting.errors import BuildFailed, ReplicaFailed
+from hosting.runtimes.base import Progress, Recipe
+from hosting.runtimes.building import Build, Builds
+from hosting.runtimes.engine import Engine, explanation, unavailable
+from hosting.runtimes.images import catalogue_slug, names_registry
+
+BASE_IMAGE = "dormouse/python:3.11"
+BASE_PYTHON = "3.11"  # libraries are fetched for this version, whatever the worker runs on
+
+_SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "build_base_image.sh"
+_TAIL_LINES = 15
+
+
+class DockerImages:
+    """Catalogue images have their fingerprint as tag; the state folder says which is current."""
+
+    def __init__(self, engine: Engine, *, state_dir: Path) -> None:
+        self._engine = engine
+        self._builds = Builds(state_dir.absolute(), python_version=BASE_PYTHON)
+
+    def resolve(self, image: str) -> str:
+        """The engine's name for what a revision asks for."""
+        slug = catalogue_slug(image)
+        if slug is None:
+            return image
+        build = self._builds.current(slug)
+        return _tag(slug, build.fingerprint if build else "latest")
+
+    def fetch(self, image: str, *, asked_for: str) -> None:
+        """Pull a missing image, or say what to do about it. May take minutes."""
+        slug = catalogue_slug(asked_for)
+        if slug is not None:
+            raise ReplicaFailed(f"The catalogue model “{slug}” isn't built yet. Build it first.")
+        if not names_registry(image):
+            raise ReplicaFailed(
+                f"The image “{image}” isn't on this machine. Build it here, or name the registry "
+                "to pull it from, as in docker.io/library/name:tag."
+            )
+        try:
+            for line in self._engine.client.pull(image, stream=True, decode=True):
+                if "error" in line:
+                    raise ReplicaFailed(_pull_failed(image, line["error"]))
+        except APIError as error:
+            raise ReplicaFailed(_pull_failed(image, explanation(error))) from error
+
+    def is_built(self, recipe: Recipe) -> bool:
+        """Whether the image of exactly this fingerprint is there and is the one that starts."""
+        tag = _tag(recipe.slug, recipe.fingerprint)
+        return self._builds.is_current(recipe) and self._has(tag)
+
+    def build(self, recipe: Recipe, *, progress: Progress) -> None:
+        """Assemble the folder, make sure of the base, pack the image."""
+        last = [0, 0]
+
+        def passed_on(step: int, steps: int, doing: str) -> None:
+            last[:] = step, steps
+            progress(step, steps, doing)
+
+        build = self._builds.assemble(recipe, progress=passed_on, more_steps=2)
+        step, steps = last[0], max(last[1], last[0] + 2)
+        try:
+            progress(step + 1, steps, "Preparing the base image")
+            base = self._base(recipe)
+            progress(step + 2, steps, "Packing the image")
+            self._pack(recipe, build, base)
+        except APIError as error:
+            raise BuildFailed(f"{recipe.slug} could not be built: {explanation(error)}") from error
+        except (requests.RequestException, DockerException) as error:
+            raise unavailable(error) from error
+
+    def _has(self, image: str) -> bool:
+        try:
+            self._engine.client.inspect_image(image)  # type: ignore[no-untyped-call]
+        except NotFound:
+            return False
+        return True
+
+    def _base(self, recipe: Recipe) -> str:
+        """The base image, with the recipe's Debian packages where it has any."""
+        base = f"{BASE_IMAGE}-{recipe.slug}" if recipe.packages else BASE_IMAGE
+        if self._has(base):
+            return base
+        if not shutil.which("bash"):
+            raise BuildFailed(f"The base image {base} is missing. Run {_SCRIPT.name} on the host.")
+        made = subprocess.run(
+            ["bash", str(_SCRIPT), base, *recipe.packages],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        if made.returncode:
+            tail = "\n".join(made.stdout.splitlines()[-_TAIL_LINES:])
+            raise BuildFailed(f"The base image could not be built:\n{tail}")
+        return base
+
+    def _pack(self, recipe: Recipe, build: Build, base: str) -> None:
+        tag = _tag(recipe.slug, recipe.fingerprint)
+        said: list[str] = []
+        lines = self._engine.client.build(
+            path=str(build.folder),
+            tag=tag,
+            buildargs={"BASE": base},
+            labels={"dormouse.catalogue": recipe.slug, "dormouse.fingerprint": recipe.fingerprint},
+            rm=True,
+            forcerm=True,
+            network_mode="none",
+            decode=True,
+        )
+        for line in lines:
+            said.append(str(line.get("stream") or line.get("error") or ""))
+            if "error" in line:
+                tail = "".join(said).splitlines()[-_TAIL_LINES:]
+                raise BuildFailed(f"{recipe.slug} could not be built:\n" + "\n".join(tail))
+        # For a worker with a state folder of its own, as after a move.
+        self._engine.client.tag(tag, _tag(recipe.slug, "").rstrip(":"), tag="latest")
+
+
+def _tag(slug: str, fingerprint: str) -> str:
+    return f"dormouse/{slug}:{fingerprint}"
+
+
+def _pull_failed(image: str, reason: str) -> str:
+    return f"“{image}” could not be pulled: {reason} Check the name, or pull it on the host."

@@ -1,0 +1,68 @@
+"""The connection to the Docker engine, and what its errors mean to us."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import docker
+import requests
+from docker.errors import APIError, DockerException
+
+from hosting.errors import ReplicaFailed, RuntimeUnavailable
+
+_ANSWER_WITHIN_SECONDS = 30
+_NOT_THERE = "The container engine doesn't answer. Start Docker, then try again."
+_NOT_ALLOWED = (
+    "The container engine is there, but this user may not use it. "
+    "Add the user to the group “docker” and sign in again."
+)
+
+
+class Engine:
+    """One client, made at first use: the engine may come up after us."""
+
+    def __init__(self, address: str | None = None) -> None:
+        self._address = address
+        self._client: docker.APIClient | None = None
+        self._making = threading.Lock()
+
+    @property
+    def client(self) -> docker.APIClient:
+        """The client; use it inside `answering`."""
+        with self._making:
+            if self._client is None:
+                self._client = docker.APIClient(
+                    base_url=self._address, version="auto", timeout=_ANSWER_WITHIN_SECONDS
+                )
+            return self._client
+
+    def is_there(self) -> bool:
+        """Whether an engine answers right now."""
+        try:
+            return bool(self.client.ping())
+        except (DockerException, requests.RequestException):
+            return False
+
+
+@contextmanager
+def answering(what: str) -> Iterator[None]:
+    """Translate the engine's errors where they enter. `what` is what we were about to do."""
+    try:
+        yield
+    except APIError as error:
+        raise ReplicaFailed(f"{what}: {explanation(error)}") from error
+    except (requests.RequestException, DockerException) as error:
+        # The SDK's own errors that aren't answers: no socket, no permission, a cut connection.
+        raise unavailable(error) from error
+
+
+def unavailable(error: Exception) -> RuntimeUnavailable:
+    """No answer, with the reason where it is one a person can remove."""
+    if "Permission denied" in str(error):
+        return RuntimeUnavailable(_NOT_ALLOWED)
+    return RuntimeUnavailable(_NOT_THERE)
+
+
+def explanation(error: APIError) -> str:
+    """The engine's own sentence, without the SDK's wrapping."""
+    return str(error.explanation or error).strip().rstrip(".") + "."

@@ -1,0 +1,177 @@
+"""What every runtime promises, the fake included: one suite, so that the fake can't lie."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from hosting import catalogue
+from hosting.errors import ReplicaFailed
+from hosting.runtimes.base import Status
+from tests import worlds
+from tests.worlds import eventually, spec
+
+
+@pytest.fixture(
+    scope="module", params=["fake", "process", pytest.param("docker", marks=pytest.mark.docker)]
+)
+def shared_world(request, tmp_path_factory):
+    if request.param == "fake":
+        yield worlds.FakeWorld()
+        return
+    make = worlds.docker_world if request.param == "docker" else worlds.process_world
+    world = make(tmp_path_factory.mktemp(request.param) / "state")
+    world.runtime.build(catalogue.recipe(worlds.ECHO), progress=lambda *_: None)
+    yield world
+    if request.param == "docker":
+        world.runtime.remove_network()
+
+
+@pytest.fixture
+def world(shared_world):
+    yield shared_world
+    shared_world.clean()
+
+
+def test_a_replica_that_was_never_started_is_not_there(world):
+    assert world.runtime.find("replica-1") is None
+    assert world.runtime.logs("replica-1") == ""
+
+
+def test_stopping_what_is_not_there_is_success(world):
+    world.runtime.stop("replica-1")
+    world.runtime.stop("replica-1")
+
+    assert world.runtime.find("replica-1") is None
+
+
+@pytest.mark.parametrize("image", ["no-such-image:1", "catalogue:nothing"])
+def test_an_image_that_is_missing_is_told_and_leaves_nothing(world, image):
+    with pytest.raises(ReplicaFailed):
+        world.start(spec("replica-2", image=image))
+
+    assert world.runtime.find("replica-2") is None
+    assert world.runtime.replicas() == []
+
+
+def test_starting_twice_finds_the_first(world):
+    first = world.start(spec("replica-3"))
+    again = world.start(spec("replica-3"))
+
+    assert (again.name, again.host, again.port) == (first.name, first.host, first.port)
+    assert len(world.runtime.replicas()) == 1
+
+
+def test_eight_workers_that_start_one_replica_start_one(world):
+    with ThreadPoolExecutor(8) as workers:
+        found = list(workers.map(lambda _: world.start(spec("replica-4")), range(8)))
+
+    assert len({(each.host, each.port) for each in found}) == 1
+    assert len(world.runtime.replicas()) == 1
+
+
+def test_replicas_of_several_names_have_addresses_of_their_own(world):
+    found = [world.start(spec(f"replica-5-{number}")) for number in range(3)]
+
+    assert len({(each.host, each.port) for each in found}) == 3
+    assert all(each.host and each.port for each in found)
+    assert {each.name for each in world.runtime.replicas()} == {each.name for each in found}
+    for each in found:
+        world.runtime.stop(each.name, grace_seconds=1)
+    assert world.runtime.replicas() == []
+
+
+def test_a_restarted_worker_finds_what_runs(world):
+    started = world.start(spec("replica-6"))
+
+    found = world.reopened().find("replica-6")
+
+    assert found == started
+    assert found.status is Status.RUNNING
+    assert found.labels.items() >= {"model": "17"}.items()
+
+
+def test_a_restarted_worker_does_not_start_a_second(world):
+    started = world.start(spec("replica-7"))
+
+    again = world.reopened().start(spec("replica-7"))
+
+    assert (again.host, again.port) == (started.host, started.port)
+
+
+def test_another_installation_sees_and_takes_nothing_of_ours(world):
+    ours = world.start(spec("replica-8"))
+    theirs = world.neighbour()
+
+    assert theirs.find("replica-8") is None
+    assert theirs.replicas() == []
+    theirs.stop("replica-8")
+    assert world.runtime.find("replica-8") == ours
+
+
+def test_two_installations_may_use_one_name(world):
+    ours = world.start(spec("replica-9"))
+    theirs = world.start(spec("replica-9"), runtime=world.neighbour())
+
+    assert ours.name == theirs.name
+    assert len(world.runtime.replicas()) == len(world.neighbour().replicas()) == 1
+
+
+def test_a_replica_that_ended_by_itself_is_remembered_with_its_exit_code(world):
+    started = world.start(spec("replica-10"))
+    world.end(started)
+
+    def ended():
+        found = world.runtime.find("replica-10")
+        return found if found and found.status is Status.EXITED else None
+
+    found = eventually(ended)
+    assert found.exit_code == 3
+    assert found.out_of_memory is False
+    assert found.host is None
+    assert world.runtime.replicas() == [found]
+
+
+def test_a_replica_that_ended_is_not_started_again_under_its_name(world):
+    world.end(world.start(spec("replica-11")))
+    eventually(lambda: world.runtime.find("replica-11").status is Status.EXITED)
+
+    assert world.start(spec("replica-11")).status is Status.EXITED
+
+
+def test_a_replica_that_ended_can_be_stopped_and_its_name_used_anew(world):
+    world.end(world.start(spec("replica-12")))
+    eventually(lambda: world.runtime.find("replica-12").status is Status.EXITED)
+
+    world.runtime.stop("replica-12")
+
+    assert world.runtime.find("replica-12") is None
+    assert world.start(spec("replica-12")).status is Status.RUNNING
+
+
+def test_the_log_is_kept_until_the_replica_is_stopped(world):
+    world.start(spec("replica-13"))
+    eventually(lambda: "Ready" in world.runtime.logs("replica-13"))
+
+    world.runtime.stop("replica-13", grace_seconds=1)
+
+    assert world.runtime.logs("replica-13") == ""
+
+
+def test_two_that_stop_one_replica_both_succeed(world):
+    world.start(spec("replica-14"))
+
+    with ThreadPoolExecutor(2) as workers:
+        list(workers.map(lambda _: world.runtime.stop("replica-14", grace_seconds=1), range(2)))
+
+    assert world.runtime.find("replica-14") is None
+
+
+def test_a_build_is_known_by_its_fingerprint(world):
+    recipe = catalogue.recipe(worlds.ECHO)
+    steps = []
+
+    world.runtime.build(recipe, progress=lambda step, of, doing: steps.append((step, of, doing)))
+
+    assert world.runtime.is_built(recipe)
+    assert steps == sorted(steps)
+    assert all(1 <= step <= of and doing for step, of, doing in steps)
