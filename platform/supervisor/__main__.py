@@ -58,9 +58,8 @@ def _down(installation: Installation) -> int:
     if installation.run.exists() and Lock(installation.run / "lock").end_holder():
         print("Dormouse is stopped.")
         return 0
-    # A supervisor that was killed took its processes with it, but not the containers.
-    up.stop_replicas(installation)
-    print("Dormouse does not run.")
+    left = up.clean_up(installation)
+    print("Dormouse was killed; what it left is stopped." if left else "Dormouse does not run.")
     return 0
 
 

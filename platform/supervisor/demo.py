@@ -7,10 +7,8 @@ from typing import Any
 
 from supervisor.installation import Installation, write_private
 
-_SAMPLES = {
-    "text-generator": {"prompt": "Once upon a time"},
-    "echo": {"message": "hello"},
-}
+_MODEL_KEYS = ("subdomain", "url", "token", "visibility", "protocol")
+_SAMPLE = {"prompt": "Once upon a time", "max_characters": 200}
 
 
 def write(installation: Installation, seeded: dict[str, Any]) -> None:
@@ -20,9 +18,18 @@ def write(installation: Installation, seeded: dict[str, Any]) -> None:
         "dashboard_url": url,
         "router_url": url,
         "base_domain": installation.base_domain,
-        **seeded,
+        "email": seeded["email"],
+        "password": seeded["password"],
+        "api_key": seeded["api_key"],
+        "models": [_entry(installation, model) for model in seeded["models"]],
     }
     write_private(installation.demo_file, json.dumps(content, indent=2) + "\n")
+
+
+def refresh(installation: Installation) -> None:
+    """Write the addresses again: port and base domain may differ from the last start's."""
+    if (content := read(installation.demo_file)) is not None:
+        write(installation, content)
 
 
 def read(file: Path) -> dict[str, Any] | None:
@@ -35,7 +42,7 @@ def read(file: Path) -> dict[str, Any] | None:
 
 def dashboard_url(installation: Installation) -> str:
     """Where a browser on this machine finds the dashboard."""
-    return f"http://localhost:{installation.port}"
+    return f"http://localhost{_suffix(installation.port)}"
 
 
 def banner(installation: Installation, *, detached: bool) -> str:
@@ -50,9 +57,19 @@ def banner(installation: Installation, *, detached: bool) -> str:
     return "\n".join(lines)
 
 
+def _entry(installation: Installation, model: dict[str, Any]) -> dict[str, Any]:
+    host = f"{model['subdomain']}.{installation.base_domain}"
+    url = f"http://{host}{_suffix(installation.port)}/v1"
+    return {key: model[key] for key in _MODEL_KEYS} | {"url": url}
+
+
+def _suffix(port: int) -> str:
+    return "" if port == 80 else f":{port}"
+
+
 def _curl(model: dict[str, Any]) -> str:
     words = ["curl", f"{model['url']}/query"]
     if model["token"]:
         words += ["-H", f"Authorization: Bearer {model['token']}"]
-    words += ["-d", json.dumps(model.get("sample") or {"prompt": "Once upon a time"})]
+    words += ["-d", json.dumps(_SAMPLE)]
     return shlex.join(words)

@@ -67,7 +67,7 @@ class Installation:
         """Make the folders. `state` stays passable: PostgreSQL may run as another user."""
         self.state.mkdir(parents=True, exist_ok=True)
         self.state.chmod(0o711)
-        for folder in (self.run, self.logs, self.spool):
+        for folder in (self.run, self.logs, self.spool, self.state / "static"):
             folder.mkdir(mode=0o700, exist_ok=True)
 
     def environment(self, given: Mapping[str, str], *, runtime: str) -> dict[str, str]:
@@ -106,6 +106,10 @@ class Installation:
             return None
         values: dict[str, str] = json.loads(file.read_text())
         return values
+
+    def forget(self) -> None:
+        """Nothing runs and nothing is left behind."""
+        (self.run / "environment.json").unlink(missing_ok=True)
 
     def _secret_key(self) -> str:
         file = self.state / "secret_key"

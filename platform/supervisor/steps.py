@@ -46,11 +46,13 @@ def manage(
 def _follow(process: "subprocess.Popen[str]", *, log: Path, say: Say | None) -> str:
     assert process.stdout is not None
     assert process.stderr is not None
+    unexpected = False
     with log.open("a") as file:
         for line in process.stderr:
             file.write(line)
             file.flush()
-            if say is not None and line.strip():
+            unexpected = unexpected or line.startswith("Traceback")
+            if say is not None and line.strip() and not unexpected:
                 say(line.rstrip())
         return process.stdout.read()
 

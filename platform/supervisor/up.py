@@ -89,7 +89,9 @@ def _prepare(
     printed = steps.manage("seed_demo", environment=environment, log=log, say=say)
     if printed.strip():
         demo.write(installation, json.loads(printed))
-    steps.manage("build_catalogue", environment=environment, log=log, say=say)
+    else:
+        demo.refresh(installation)
+    steps.manage("build_catalogue", "--first", environment=environment, log=log, say=say)
 
 
 def _wait_until_ready(installation: Installation, *, children: Children) -> None:
@@ -127,23 +129,38 @@ def _stop(
     say("Stopping ...")
     if children is not None:
         children.stop()
-    stop_replicas(installation)
+    _stop_replicas(installation, servers=servers)
     servers.stop()
     say("Stopped.")
 
 
-def stop_replicas(installation: Installation) -> None:
-    """Stop every replica of this installation; nothing of ours stays behind."""
+def clean_up(installation: Installation) -> bool:
+    """Stop what a killed supervisor left behind: its processes died with it, containers don't."""
+    if installation.remembered() is None:
+        return False
+    lock = Lock(installation.run / "lock")
+    if not lock.take():
+        return False
+    servers = embedded.start(installation.state, logs=installation.logs, given=os.environ)
+    try:
+        _stop_replicas(installation, servers=servers)
+    finally:
+        servers.stop()
+        lock.release()
+    return True
+
+
+def _stop_replicas(installation: Installation, *, servers: embedded.Servers) -> None:
     environment = installation.remembered()
     if environment is None:
         return
-    log = installation.logs / "setup.log"
-    environment = {**os.environ, **environment, "DJANGO_SETTINGS_MODULE": "config.settings"}
+    environment = {**os.environ, **environment, **servers.environment()}
     try:
+        log = installation.logs / "setup.log"
         steps.manage("stop_replicas", environment=environment, log=log)
     except SetupFailed as error:
         say(str(error))
-    (installation.run / "environment.json").unlink(missing_ok=True)
+    installation.forget()
 
 
 def say(line: str) -> None:
