@@ -53,5 +53,5 @@ class Command(BaseCommand):
             "token": made.secret,
             "visibility": "public" if public else "private",
             "protocol": revision.protocol,
-            "sample": entry.sample if entry else {},
+            "sample": dict(entry.sample) if entry else {},
         }
