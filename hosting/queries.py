@@ -30,7 +30,7 @@ def hosted_models(team: Team) -> QuerySet[HostedModel]:
     """A team's models, by subdomain."""
     return (
         HostedModel.objects.filter(team=team, deleted_at=None)
-        .select_related("revision", "created_by")
+        .select_related("revision__created_by", "created_by")
         .order_by("subdomain")
     )
 
@@ -102,6 +102,13 @@ def current_replica(model: HostedModel) -> Replica | None:
 def last_replica(model: HostedModel) -> Replica | None:
     """The newest replica, gone or not: how the last wake went."""
     return model.replicas.select_related("revision").order_by("-pk").first()
+
+
+def wake_seconds(team: Team, *, since: datetime) -> list[float]:
+    """How long each wake of a team's models took that has succeeded since then."""
+    woken = Replica.objects.filter(model__team=team, ready_at__gte=since)
+    times = woken.values_list("created_at", "ready_at")
+    return [(ready - asked).total_seconds() for asked, ready in times if ready is not None]
 
 
 def _spans(

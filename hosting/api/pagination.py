@@ -1,8 +1,12 @@
 """Lists come in pages; a cursor says where the next one begins."""
 
-from rest_framework.exceptions import ValidationError
+from typing import Any
+
+from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.request import Request
+
+BAD_CURSOR = {"cursor": "Take the cursor from a `next` link."}
 
 
 class Pages(CursorPagination):
@@ -15,11 +19,25 @@ class Pages(CursorPagination):
 
     def decode_cursor(self, request: Request) -> Cursor | None:
         """Call a damaged cursor a wrong value, before the database sees it."""
-        encoded = request.query_params.get(self.cursor_query_param)
-        cursor = super().decode_cursor(request)
-        if cursor is not None and encoded and not _plausible(cursor, ordering=self.ordering):
-            raise ValidationError({"cursor": "Take the cursor from a `next` link."})
+        try:
+            cursor = super().decode_cursor(request)
+        except NotFound as error:
+            raise ValidationError(BAD_CURSOR) from error
+        if cursor is not None and not _plausible(cursor, ordering=self.ordering):
+            raise ValidationError(BAD_CURSOR)
         return cursor
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """Describe a page in the words of OpenAPI 3.1, which knows no `nullable`."""
+        link = {"type": ["string", "null"], "format": "uri"}
+        return {
+            "type": "object",
+            "required": ["next", "previous", "results"],
+            "properties": {"next": link, "previous": link, "results": schema},
+        }
+
+
+BAD_CURSOR = {"cursor": "Take the cursor from a `next` link."}
 
 
 class PagesBySubdomain(Pages):

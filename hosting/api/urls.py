@@ -10,6 +10,7 @@ from hosting.api.views.catalogue import CatalogueViewSet
 from hosting.api.views.hosted_models import HostedModelViewSet as Models
 from hosting.api.views.revisions import RevisionViewSet
 from hosting.api.views.tokens import EndpointTokenViewSet
+from hosting.api.views.transitions import TransitionViewSet
 from hosting.api.views.usage import UsageViewSet
 
 app_name = "api"
@@ -33,7 +34,7 @@ urlpatterns = [
     path(f"{_MODEL}sleep/", Models.as_view({"post": "sleep"}), name="sleep"),
     path(f"{_MODEL}activate/", Models.as_view({"post": "activate"}), name="activate"),
     path(f"{_MODEL}deactivate/", Models.as_view({"post": "deactivate"}), name="deactivate"),
-    path(f"{_MODEL}transitions/", Models.as_view({"get": "transitions"}), name="transitions"),
+    path(f"{_MODEL}transitions/", TransitionViewSet.as_view({"get": "list"}), name="transitions"),
     path(
         f"{_MODEL}revisions/",
         RevisionViewSet.as_view({"get": "list", "post": "create"}),

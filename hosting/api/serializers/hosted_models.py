@@ -35,7 +35,7 @@ class HostedModelSerializer(serializers.ModelSerializer[HostedModel]):
     state = serializers.ChoiceField(choices=STATE_CHOICES, read_only=True)
     failure = serializers.SerializerMethodField()
     revision = RevisionSerializer(read_only=True, allow_null=True)
-    created_by = serializers.EmailField(source="created_by.email", default=None, read_only=True)
+    created_by = serializers.EmailField(source="created_by.email", allow_null=True, read_only=True)
 
     class Meta:
         model = HostedModel

@@ -34,7 +34,7 @@ class RevisionSerializer(serializers.ModelSerializer[Revision]):
         help_text="Variables of your own. A viewer sees the names only."
     )
     arguments = serializers.ListField(child=serializers.CharField(), read_only=True)
-    created_by = serializers.EmailField(source="created_by.email", default=None, read_only=True)
+    created_by = serializers.EmailField(source="created_by.email", allow_null=True, read_only=True)
 
     class Meta:
         model = Revision

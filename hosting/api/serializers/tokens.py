@@ -22,7 +22,7 @@ class EndpointTokenSerializer(serializers.ModelSerializer[EndpointToken]):
     """A token that opens one model's /v1; `masked` tells them apart."""
 
     masked = serializers.CharField(read_only=True)
-    created_by = serializers.EmailField(source="created_by.email", default=None, read_only=True)
+    created_by = serializers.EmailField(source="created_by.email", allow_null=True, read_only=True)
 
     class Meta:
         model = EndpointToken

@@ -19,7 +19,6 @@ from hosting.api.serializers.hosted_models import (
     HostedModelSerializer,
     ModelSettingsSerializer,
     NewModelSerializer,
-    TransitionSerializer,
 )
 from hosting.api.serializers.revisions import revision_spec
 from hosting.api.views.scope import TeamViewSet
@@ -169,17 +168,6 @@ class HostedModelViewSet(TeamViewSet):
     def deactivate(self, request: Request, subdomain: str) -> Response:
         """Answer 404 to its callers and let it sleep, until it is switched on again."""
         return self._switched(on=False)
-
-    @extend_schema(
-        operation_id="list_transitions",
-        summary="Recent changes of state",
-        responses=TransitionSerializer(many=True),
-        filters=False,
-    )
-    def transitions(self, request: Request, subdomain: str) -> Response:
-        """Show the last 100 moves between states and what caused them, newest first."""
-        moves = queries.transitions(self.find_model(), limit=100)
-        return Response(self.show(TransitionSerializer, moves, many=True))
 
     def _switched(self, *, on: bool) -> Response:
         model = self.find_model()

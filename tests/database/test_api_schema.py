@@ -1,0 +1,216 @@
+"""Every operation answers as the OpenAPI description says, whatever is sent."""
+
+import copy
+import functools
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.urls import reverse
+from drf_spectacular.generators import SchemaGenerator
+from jsonschema import Draft202012Validator
+
+from tests.api_operations import OPERATIONS, Operation, call, send
+from tests.factories import make_key, make_member, make_model
+
+WITH_BODY = [row for row in OPERATIONS if row.body]
+WITH_QUERY = ["models", "model-usage", "usage", "check-subdomain", "tokens", "api-keys"]
+NASTY: list[Any] = [
+    None,
+    "",
+    " ",
+    "x" * 5_000,
+    "a\0b",
+    "\ud800",
+    "1\n2",
+    "../..",
+    "catalogue:nothing",
+    "catalogue:",
+    "0001-01-01T00:00:00+14:00",
+    "9999-12-31T23:59:59-12:00",
+    0,
+    -1,
+    2**31,
+    2**63,
+    10**400,
+    1e308,
+    True,
+    [],
+    [None, 1, {"a": ["b"]}],
+    {},
+    {"": "", "A": None},
+    {"a\0b": {"c": "\0"}},
+]
+NASTY_QUERIES = ["", "%00", "%ff", "x", "-1", "9" * 400, "cj0x", "cD1hAA==", "cD0lMDA=", "NaN"]
+
+
+@functools.cache
+def description() -> dict[str, Any]:
+    """The OpenAPI document."""
+    return SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-any-return]
+
+
+def described(operation: Operation) -> tuple[str, dict[str, Any]]:
+    """The described path and responses of an operation."""
+    found = [
+        (path, methods[operation.method.lower()])
+        for path, methods in description()["paths"].items()
+        if operation.method.lower() in methods and _fits(path, operation)
+    ]
+    ((path, about),) = found
+    return path, about
+
+
+def _fits(path: str, operation: Operation) -> bool:
+    parts = {
+        name: name for name in ("subdomain", "token_id", "key_id", "slug") if f"{{{name}}}" in path
+    }
+    try:
+        return reverse(f"api:{operation.url_name}", kwargs=parts) == path.replace("{", "").replace(
+            "}", ""
+        )
+    except Exception:
+        return False
+
+
+def assert_as_described(operation: Operation, answer: Any) -> None:
+    _, about = described(operation)
+    assert str(answer.status_code) in about["responses"], answer.content
+    content = about["responses"][str(answer.status_code)].get("content")
+    if content is None:
+        assert answer.content == b""
+        return
+    media_type = answer["Content-Type"].partition(";")[0]
+    assert media_type in content
+    schema = {**content[media_type]["schema"], "components": description()["components"]}
+    Draft202012Validator(schema).validate(answer.json())
+
+
+@pytest.fixture
+def key(db: None) -> str:
+    return make_key(make_member())[1]
+
+
+@pytest.fixture
+def address(key: str) -> dict[str, str]:
+    from accounts.models import ApiKey
+
+    row = ApiKey.objects.select_related("team").get()
+    created = make_model(row.team, subdomain="own-model")
+    assert created.token is not None
+    return {
+        "subdomain": "own-model",
+        "token_id": str(created.token.pk),
+        "key_id": str(row.pk),
+        "slug": "echo",
+    }
+
+
+def parts(operation: Operation, address: dict[str, str]) -> dict[str, str]:
+    path, _ = described(operation)
+    return {name: value for name, value in address.items() if f"{{{name}}}" in path}
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=str)
+def test_a_success_is_as_described(client, key, address, operation):
+    answer = call(client, operation, key=key, **parts(operation, address))
+
+    assert answer.status_code == operation.answers
+    assert_as_described(operation, answer)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=str)
+def test_a_refusal_is_as_described(client, key, address, operation):
+    answer = call(client, operation, **parts(operation, address))
+
+    assert answer.status_code == 401
+    assert_as_described(operation, answer)
+
+
+def mutations(body: Any) -> Iterator[Any]:
+    """The body with each value, in turn, replaced by each nasty one."""
+    for name, value in body.items():
+        for nasty in NASTY:
+            yield {**body, name: copy.deepcopy(nasty)}
+        if isinstance(value, dict):
+            yield from ({**body, name: inner} for inner in mutations(value))
+
+
+FULL_REVISION = {
+    "image": "example.org/echo:2",
+    "protocol": "http",
+    "port": 80,
+    "health_path": "/",
+    "query_path": "/",
+    "info_path": "/",
+    "command": "x",
+    "options": {"a": 1},
+    "environment": {"A": "b"},
+    "arguments": ["x"],
+    "memory_mb": 64,
+    "cpus": 1,
+    "concurrency": 1,
+}
+FULL_BODIES = {
+    "POST models": {
+        "subdomain": "fuzzed",
+        "revision": FULL_REVISION,
+        "public": True,
+        "description": "x",
+        "idle_timeout_seconds": 60,
+    },
+    "PATCH model": {
+        "active": True,
+        "public": True,
+        "description": "x",
+        "idle_timeout_seconds": 60,
+        "request_timeout_seconds": 60,
+        "startup_timeout_seconds": 60,
+    },
+    "POST revisions": FULL_REVISION,
+    "POST tokens": {"label": "x", "expires_at": "2100-01-01T00:00:00Z"},
+    "POST api-keys": {"name": "x", "expires_at": "2100-01-01T00:00:00Z"},
+}
+
+
+@pytest.mark.parametrize("operation", WITH_BODY, ids=str)
+def test_nasty_values_are_refused_as_described_never_an_error_of_ours(
+    client, key, address, operation
+):
+    path = reverse(f"api:{operation.url_name}", kwargs=parts(operation, address))
+
+    answers = [
+        send(client, operation.method, path, body, key=key)
+        for body in mutations(FULL_BODIES[str(operation)])
+    ]
+
+    assert len(answers) > 40
+    for answer in answers:
+        assert answer.status_code < 500
+        assert_as_described(operation, answer)
+
+
+@pytest.mark.parametrize("url_name", WITH_QUERY)
+@pytest.mark.parametrize("value", NASTY_QUERIES)
+def test_nasty_queries_are_refused_as_described(client, key, address, url_name, value):
+    (operation,) = (row for row in OPERATIONS if str(row) == f"GET {url_name}")
+    path = reverse(f"api:{url_name}", kwargs=parts(operation, address))
+    _, about = described(operation)
+    names = [each["name"] for each in about["parameters"] if each["in"] == "query"]
+
+    for name in names:
+        assert_as_described(operation, send(client, "GET", f"{path}?{name}={value}", key=key))
+
+
+def test_the_description_and_its_page_are_open_to_all(client, db):
+    schema, page = client.get("/api/v1/schema/"), client.get("/api/v1/docs/")
+
+    assert schema.status_code == page.status_code == 200
+    assert b"<script>" not in page.content  # our policy forbids inline scripts
+
+
+def test_every_operation_has_a_name_and_a_summary():
+    about = [each for path in description()["paths"].values() for each in path.values()]
+
+    assert all(each["summary"] and each["description"] for each in about)
+    assert len({each["operationId"] for each in about}) == len(about) == len(OPERATIONS)
