@@ -1,0 +1,163 @@
+"""What this process holds for one model: its route, its replicas' slots, and who waits for one."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Protocol
+
+from hosting.router.answers import NOT_FOUND, Problem
+from hosting.router.pool import Replica
+from hosting.states import State
+from hosting.wire import Report, Route
+
+
+class Waiter(Protocol):
+    """A request that waits for a slot."""
+
+    def go(self, replica: Replica) -> None:
+        """Take the slot and go in. The slot is the waiter's from here on."""
+
+    def refuse_waiting(self, problem: Problem) -> None:
+        """Waiting is pointless."""
+
+
+class Endpoint:
+    """One hosted model in this process. Lives as long as its route, or as anything uses it."""
+
+    __slots__ = (
+        "changed",
+        "in_flight",
+        "last_end",
+        "nudged_at",
+        "on_released",
+        "owners",
+        "replicas",
+        "retired",
+        "route",
+        "touched",
+        "trouble_since",
+        "waiting",
+        "waking",
+    )
+
+    def __init__(self, route: Route, *, now: float) -> None:
+        self.route = route
+        self.replicas: list[Replica] = [Replica(each) for each in route.replicas]
+        self.retired: list[Replica] = []  # no longer in the route, still finishing
+        self.waiting: deque[Waiter] = deque()
+        self.in_flight = 0
+        self.last_end = now
+        self.touched = False  # whether this process ever served it
+        self.nudged_at = -1e9
+        self.trouble_since: float | None = None  # since when its replicas refuse connections
+        self.owners = _owners(route)
+        self.waking = False  # whether `Waking` looks after it
+        self.changed: Callable[[], None] | None = None  # wakes whoever looks after it
+        self.on_released: Callable[[Endpoint], None] | None = None
+
+    def apply(self, route: Route) -> None:
+        """Take a newer route: keep the replicas that stay, let go of the others, let waiters in."""
+        known = {replica.address: replica for replica in self.replicas}
+        self.route = route
+        self.replicas = [
+            known.pop(each) if each in known else Replica(each) for each in route.replicas
+        ]
+        for gone in known.values():
+            gone.retire()
+            if gone.in_flight:
+                self.retired.append(gone)
+        self.owners = _owners(route)
+        self.nudged_at = -1e9  # a nudge was about the route as it was
+        self.trouble_since = None
+        self.let_in()
+        if self.changed is not None:
+            self.changed()
+
+    def withdraw(self) -> None:
+        """The model is gone: nobody goes in any more, and nobody waits."""
+        self.apply(replace(self.route, replicas=(), active=False, removed=True))
+        while self.waiting:
+            self.waiting[0].refuse_waiting(NOT_FOUND)
+
+    def take_slot(self) -> Replica | None:
+        """Claim a slot of the least loaded replica, unless somebody was here first."""
+        if self.waiting:
+            return None
+        return self._claim()
+
+    def _claim(self) -> Replica | None:
+        limit = self.route.concurrency
+        best: Replica | None = None
+        for replica in self.replicas:
+            if replica.refusing or (limit and replica.in_flight >= limit):
+                continue
+            if best is None or replica.in_flight < best.in_flight:
+                best = replica
+        if best is not None:
+            best.in_flight += 1
+            self.in_flight += 1
+            self.touched = True
+        return best
+
+    def give_back(self, replica: Replica, *, now: float) -> None:
+        """Return a slot; the first in line gets it."""
+        replica.in_flight -= 1
+        self.in_flight -= 1
+        self.last_end = now
+        if self.waiting:
+            self.let_in()
+        if self.retired and not replica.in_flight and replica in self.retired:
+            self.retired.remove(replica)
+        if not self.in_flight and not self.replicas and self.on_released is not None:
+            self.on_released(self)
+
+    def let_in(self) -> None:
+        """Let waiters in, first come first served, as far as there are slots."""
+        while self.waiting:
+            replica = self._claim()
+            if replica is None:
+                return
+            self.waiting.popleft().go(replica)
+
+    def reachable(self) -> bool:
+        """Whether some replica takes connections, as far as we know."""
+        return any(not replica.refusing for replica in self.replicas)
+
+    def refused(self, replica: Replica, *, now: float) -> None:
+        """Send nobody to this replica for a while."""
+        replica.refusing = True
+        replica.refused_at = now
+        if self.trouble_since is None:
+            self.trouble_since = now
+
+    def try_refusing_again(self, moment: float) -> None:
+        """Give another chance to the replicas that refused before this moment."""
+        for replica in self.replicas:
+            if replica.refusing and replica.refused_at < moment:
+                replica.refusing = False
+        self.let_in()
+
+    def in_trouble_since(self, moment: float) -> float:
+        """The earlier of this moment and the first refused connection."""
+        return moment if self.trouble_since is None else min(moment, self.trouble_since)
+
+    @property
+    def state(self) -> State:
+        """The state, as the route says it."""
+        return State(self.route.state)
+
+    def report(self, *, now: float) -> Report:
+        """What to tell the control plane."""
+        return Report(
+            generation=self.route.generation,
+            in_flight=self.in_flight,
+            idle_seconds=0.0 if self.in_flight else round(max(0.0, now - self.last_end), 3),
+            released=not self.replicas and not self.in_flight,
+        )
+
+
+def _owners(route: Route) -> str:
+    """What every spool line of this route says of it."""
+    return f"{route.model_id}\t{route.team_id}\t{route.revision_id}"

@@ -1,0 +1,360 @@
+"""One request to a hosted model: it waits for a slot, goes in, is answered, and is written down."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from hosting.router import answers, rewriting
+from hosting.router.answers import Problem
+from hosting.router.endpoints import Endpoint
+from hosting.router.model_connection import ModelConnection
+from hosting.router.pool import Replica, dial
+from hosting.router.relay import Relay
+from hosting.router.request_head import Request
+from hosting.router.response_head import Response
+from hosting.router.targets import NAMES, Kind, Target
+from hosting.router.usage import spool_line
+from hosting.wire import Outcome
+
+if TYPE_CHECKING:
+    from hosting.router.caller import Caller
+    from hosting.router.node import Node
+
+_RETRY_SECONDS = 0.05
+_RESENDABLE = (b"GET", b"HEAD")
+# Protocols whose servers read JSON whatever it is called, or must be told that it is JSON.
+_ALWAYS_JSON = frozenset({"runway", "cog"})
+_FORM = b"application/x-www-form-urlencoded"
+
+
+class Exchange(Relay):
+    """One admitted request. Written down exactly once, however it ends."""
+
+    __slots__ = (
+        "arrived", "arrived_at", "cold", "dialling", "endpoint", "kind", "line_end", "outcome",
+        "queued", "replica", "resent", "rewriter", "state", "target", "token_id", "went",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        node: Node,
+        caller: Caller,
+        request: Request,
+        *,
+        endpoint: Endpoint,
+        target: Target,
+        token_id: int,
+    ) -> None:
+        super().__init__(node, caller, request)
+        self.endpoint = endpoint
+        self.target = target
+        self.kind = target.kind
+        self.token_id = token_id
+        self.arrived = now = time.monotonic()
+        self.arrived_at = time.time()
+        self.request_id = node.request_ids.mint(now=self.arrived_at)
+        self.deadline = now + endpoint.route.request_timeout_seconds
+        self.state = endpoint.route.state
+        self.went = 0.0
+        self.cold = False
+        self.queued = False
+        self.resent = False
+        self.outcome = ""
+        self.replica: Replica | None = None
+        self.dialling: asyncio.Task[None] | None = None
+        self.rewriter: rewriting.Rewriter | None = None
+
+    # --- waiting and going in
+
+    def begin(self, body: bytes, *, complete: bool) -> None:
+        """Start, with what came of the body. A short body is awaited before a slot is taken."""
+        self.body_done = complete
+        if body:
+            self.received = self.buffered = len(body)
+            self.node.buffered_bytes += len(body)
+            self.body.append(body)
+        request = self.request
+        short = not request.chunked and request.length <= self.node.limits.buffered_body_bytes
+        if not complete and request.expects_continue and short:
+            self.caller.write(answers.CONTINUE)
+        if complete or not short:
+            self._seek_slot()
+
+    def on_body_done(self) -> None:
+        if not self.queued and self.replica is None:
+            self._seek_slot()
+
+    def _seek_slot(self) -> None:
+        endpoint = self.endpoint
+        replica = endpoint.take_slot()
+        if replica is not None:
+            self.go(replica)
+            return
+        problem = self.node.waking.hold(self, endpoint)
+        if problem is not None:
+            self.give_up(problem)
+
+    def go(self, replica: Replica) -> None:
+        """Go in with this slot."""
+        if self.queued:
+            self.queued = False
+            self.node.held -= 1
+        self.replica = replica
+        self.went = now = time.monotonic()
+        limits = self.node.limits
+        connection = replica.take(now=now, oldest=limits.pool_idle_seconds)
+        if connection is not None:
+            self._send(connection, replica)
+        else:
+            self.dialling = asyncio.get_running_loop().create_task(self._dial(replica))
+
+    async def _dial(self, replica: Replica) -> None:
+        """Connect. A refused connection never delivered anything, so it may be tried again."""
+        limits = self.node.limits
+        last = time.monotonic() + limits.refused_seconds
+        while True:
+            try:
+                connection = await dial(replica, seconds=limits.dial_seconds)
+            except OSError:
+                if time.monotonic() >= last or replica.retired:
+                    break
+                await asyncio.sleep(_RETRY_SECONDS)
+                continue
+            self.dialling = None
+            self._send(connection, replica)
+            return
+        self.dialling = None
+        self._wait_again(replica)
+
+    def _wait_again(self, replica: Replica) -> None:
+        """Nobody answers there: have it looked into, and wait at the head of the line."""
+        self.replica = None
+        self.went = 0.0
+        self.cold = True
+        if not replica.retired:
+            self.endpoint.refused(replica, now=time.monotonic())
+        self.queued = True
+        self.node.held += 1
+        self.endpoint.waiting.appendleft(self)
+        self.endpoint.give_back(replica, now=time.monotonic())
+        self.node.waking.look_after(self.endpoint, self)
+
+    def _send(self, connection: ModelConnection, replica: Replica) -> None:
+        request = self.request
+        self.endpoint.trouble_since = None
+        if not self.body_done and request.expects_continue and not self.sending and not self.body:
+            self.caller.write(answers.CONTINUE)
+        lines = [
+            b"%b %b%b HTTP/1.1" % (request.method, self._path(), self.target.query),
+            replica.host_line,
+            *request.lines,
+        ]
+        content_type = self._content_type()
+        if content_type is not None:
+            lines.append(b"Content-Type: " + content_type)
+        if not request.accept_encoding:
+            lines.append(b"Accept-Encoding: identity")
+        if request.cookie is not None:
+            lines.extend(rewriting.cookie_lines(request.cookie))
+        lines.append(
+            b"%bX-Forwarded-Host: %b\r\nX-Request-Id: %b"
+            % (self.caller.forwarded, request.host, self.request_id.encode())
+        )
+        self.send(connection, lines)
+
+    def _path(self) -> bytes:
+        route = self.endpoint.route
+        if self.kind is Kind.QUERY:
+            return route.query_path.encode()
+        if self.kind is Kind.INFO:
+            return (route.info_path or "/").encode()
+        return self.target.path
+
+    def _content_type(self) -> bytes | None:
+        """What the model is told the body is: the documented curl line calls its JSON a form."""
+        said = self.request.content_type
+        if self.kind is not Kind.QUERY:
+            return said
+        if self.endpoint.route.protocol in _ALWAYS_JSON or said is None:
+            return b"application/json"
+        return b"application/json" if said.lower().startswith(_FORM) else said
+
+    # --- the answer
+
+    def on_answer(self, response: Response, body: bytes, *, complete: bool) -> None:
+        if self.kind is Kind.OTHER:
+            lines = self.answer_lines(response)
+            self.begin_answer(response, response.status, lines, body, complete)
+            return
+        status = rewriting.public_status(response.status)
+        if rewriting.wanted(response):
+            self.status = status
+            self.rewriter = rewriting.Rewriter(response, status=status)
+            self.on_data(body, complete=complete)
+            return
+        if response.content_type is None:
+            response.content_type = b"application/json"
+        lines = self.answer_lines(response)
+        if status != response.status:
+            lines.append(b"Retry-After: 1")
+        self.begin_answer(response, status, lines, body, complete)
+
+    def answer_lines(self, response: Response) -> list[bytes]:
+        lines = response.lines
+        if response.content_type is not None:
+            lines.append(b"Content-Type: " + response.content_type)
+        lines.append(answers.CORS)
+        lines.append(self._own_lines())
+        if not response.request_id:
+            lines.append(b"X-Request-Id: " + self.request_id.encode())
+        return lines
+
+    def problem_lines(self) -> tuple[bytes, ...]:
+        return (self._own_lines(),)
+
+    def _own_lines(self) -> bytes:
+        now = time.monotonic()
+        went = self.went or now
+        return b"X-Dormouse-State: %b\r\nServer-Timing: hold;dur=%.1f, model;dur=%.1f" % (
+            self.state.encode(),
+            (went - self.arrived) * 1000,
+            (now - went) * 1000,
+        )
+
+    def on_data(self, data: bytes, *, complete: bool) -> None:
+        if self.rewriter is None:
+            super().on_data(data, complete=complete)
+        elif self.rewriter.take(data, most=self.node.limits.rewritten_answer_bytes) or complete:
+            self._answer_rewritten(self.rewriter)
+
+    def _answer_rewritten(self, rewriter: rewriting.Rewriter) -> None:
+        body = rewriter.body(request_id=self.request_id)
+        self.started = True
+        self.sent = len(body)
+        if not rewriter.whole and self.connection is not None:
+            self.connection.reusable = False
+        data = answers.whole(
+            self.status,
+            body,
+            lines=(
+                *rewriter.lines,
+                self._own_lines(),
+                b"X-Request-Id: " + self.request_id.encode(),
+            ),
+            close=not self.caller.will_keep_alive(body_done=self.body_done),
+            head_only=self.request.method == b"HEAD",
+        )
+        self.finish(data)
+
+    def on_failure(self, *, garbled: bool) -> None:
+        """The model died. What it may see twice is sent once more; all else is one 500."""
+        self.connection = None
+        replica = self.replica
+        request = self.request
+        if (
+            not self.started
+            and not self.resent
+            and not garbled
+            and replica is not None
+            and self.body_done
+            and self.rewriter is None
+            and (request.method in _RESENDABLE or request.idempotent)
+            and self.received == self.buffered
+        ):
+            self.resent = True
+            self.dialling = asyncio.get_running_loop().create_task(self._dial(replica))
+            return
+        self.outcome = Outcome.MODEL_ERROR
+        if replica is not None:
+            self.node.nudge_reconcile(self.endpoint)
+        if self.kind is Kind.OTHER and not self.started:
+            problem = answers.MODEL_GARBLED if garbled else answers.MODEL_DIED
+            self.give_up(problem._replace(status=502))
+            return
+        super().on_failure(garbled=garbled)
+
+    # --- giving up
+
+    def expire(self) -> None:
+        if self.replica is not None:
+            self.outcome = Outcome.TIMEOUT
+            self.give_up(answers.MODEL_TIMED_OUT)
+        elif not self.queued:
+            self.outcome = Outcome.REFUSED
+            self.give_up(answers.BODY_TIMEOUT)
+        else:
+            self.outcome = Outcome.TIMEOUT
+            awake = self.endpoint.reachable()
+            self.give_up(answers.QUEUE_TIMED_OUT if awake else answers.WAKE_TIMED_OUT)
+
+    def refuse_waiting(self, problem: Problem) -> None:
+        """There is nothing to wait for: the wake failed, or the model is gone."""
+        gone = problem is answers.NOT_FOUND
+        self.outcome = Outcome.REFUSED if gone else Outcome.WAKE_FAILED
+        self.give_up(problem)
+
+    # --- the end
+
+    def let_go(self, connection: ModelConnection, *, reusable: bool) -> None:
+        replica = self.replica
+        if reusable and replica is not None:
+            replica.put_back(connection, now=time.monotonic(), most=self.node.limits.pool_size)
+        else:
+            connection.abort()
+
+    def account(self) -> None:
+        """The one place where a request ends: slot, queue, activity, counters, spool."""
+        if self.dialling is not None:
+            self.dialling.cancel()
+            self.dialling = None
+        node = self.node
+        endpoint = self.endpoint
+        now = time.monotonic()
+        if self.queued:
+            self.queued = False
+            node.held -= 1
+            with suppress(ValueError):
+                endpoint.waiting.remove(self)
+        replica = self.replica
+        went = self.went or now
+        outcome = self.outcome or self._outcome()
+        node.write_down(
+            outcome,
+            spool_line(
+                request_id=self.request_id,
+                owners=endpoint.owners,
+                token_id=self.token_id,
+                route=NAMES[self.kind],
+                method=self.request.method.decode(),
+                status=self.status,
+                outcome=outcome,
+                counted=self._counted(outcome),
+                cold=self.cold,
+                arrived_at=self.arrived_at,
+                held_ms=int((went - self.arrived) * 1000),
+                model_ms=int((now - went) * 1000),
+                bytes_in=self.received,
+                bytes_out=self.sent,
+            ),
+        )
+        if replica is not None:
+            self.replica = None
+            endpoint.give_back(replica, now=now)
+
+    def _outcome(self) -> str:
+        if self.replica is None:
+            return Outcome.REFUSED if self.status else Outcome.CLIENT_ABORT
+        if not self.started:
+            return Outcome.CLIENT_ABORT if not self.status else Outcome.REFUSED
+        return Outcome.MODEL_ERROR if self.status >= 500 else Outcome.OK
+
+    def _counted(self, outcome: str) -> bool:
+        """Whether it is a unit: a query that went to the model, and that the model ended."""
+        return (
+            self.kind is Kind.QUERY
+            and self.sending
+            and (outcome == Outcome.OK or outcome == Outcome.MODEL_ERROR)
+        )

@@ -1,0 +1,128 @@
+"""What becomes of a request whose head is read: an answer of ours, a model, or the dashboard."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from hosting.router import admission, answers, hosts, targets
+from hosting.router.dashboard import DashboardRelay
+from hosting.router.endpoints import Endpoint
+from hosting.router.exchange import Exchange
+from hosting.router.request_head import Refused, Request
+from hosting.router.targets import Kind
+from hosting.router.upgrade import Tunnel
+from hosting.states import State, public_status
+
+if TYPE_CHECKING:
+    from hosting.router.caller import Caller
+    from hosting.router.node import Node
+
+
+def serve(node: Node, caller: Caller, request: Request, body: bytes, *, complete: bool) -> None:
+    """Decide, from memory, and begin. Nothing here waits."""
+    subdomain = hosts.subdomain_of(request.name, base_domain=node.base_domain)
+    if subdomain is None:
+        _serve_dashboard(node, caller, request, body, complete=complete)
+        return
+    if request.method == b"OPTIONS":
+        keep = caller.will_keep_alive(body_done=complete)
+        caller.finish(answers.preflight(request.wanted_headers, close=not keep), body_done=complete)
+        return
+    try:
+        endpoint = _endpoint(node, subdomain)
+        target = targets.read(request.target)
+        token_id = admission.admit(request, endpoint.route, target, now=time.time())
+    except Refused as refused:
+        _refuse(node, caller, request, refused, complete=complete)
+        return
+    if target.kind is Kind.STATUS:
+        _answer_status(node, caller, request, endpoint, target.query, complete=complete)
+    elif target.kind is Kind.INFO and endpoint.route.info_path is None:
+        _answer_info(caller, request, endpoint, complete=complete)
+    else:
+        make = Tunnel if request.wants_websocket and target.kind is Kind.OTHER else Exchange
+        exchange = make(node, caller, request, endpoint=endpoint, target=target, token_id=token_id)
+        caller.relay = exchange
+        caller.max_body = endpoint.route.max_body_bytes
+        if not node.spool_writable():
+            exchange.give_up(answers.SPOOL_UNAVAILABLE)
+        else:
+            exchange.begin(body, complete=complete)
+
+
+def _endpoint(node: Node, subdomain: str) -> Endpoint:
+    endpoint = node.table.find(subdomain)
+    if endpoint is None:
+        if not node.table.complete:
+            raise Refused(answers.CONTROL_PLANE_UNAVAILABLE)
+        raise Refused(answers.NOT_FOUND)
+    route = endpoint.route
+    if not route.active:
+        raise Refused(answers.NOT_FOUND)
+    if not route.public and node.table.stale(now=time.monotonic()):
+        raise Refused(answers.CONTROL_PLANE_UNAVAILABLE)
+    return endpoint
+
+
+def _refuse(
+    node: Node, caller: Caller, request: Request, refused: Refused, *, complete: bool
+) -> None:
+    node.count_refusal(refused.problem)
+    keep = caller.will_keep_alive(body_done=complete)
+    data = answers.refuse(
+        refused.problem,
+        request_id=node.request_ids.mint(now=time.time()),
+        close=not keep,
+        head_only=request.method == b"HEAD",
+    )
+    caller.finish(data, body_done=complete)
+
+
+def _answer_status(
+    node: Node,
+    caller: Caller,
+    request: Request,
+    endpoint: Endpoint,
+    query: bytes,
+    *,
+    complete: bool,
+) -> None:
+    """Answer from memory, and have a sleeping model woken: that is what the client counts on."""
+    state = endpoint.state
+    word = public_status(state)
+    body = answers.status_body(word)
+    if b"verbose=1" in query:
+        body = answers.status_body(word, state=str(state))
+    _answer(caller, request, body, state, complete=complete)
+    if state not in (State.AWAKE, State.AWAKENING):
+        node.waking.poke(endpoint, route="status")
+
+
+def _answer_info(caller: Caller, request: Request, endpoint: Endpoint, *, complete: bool) -> None:
+    route = endpoint.route
+    text = route.info or answers.bare_info(route.subdomain)
+    _answer(caller, request, text.encode(), endpoint.state, complete=complete)
+
+
+def _answer(caller: Caller, request: Request, body: bytes, state: State, *, complete: bool) -> None:
+    data = answers.whole(
+        200,
+        body,
+        lines=(b"X-Dormouse-State: " + state.encode(), b"Cache-Control: no-store"),
+        close=not caller.will_keep_alive(body_done=complete),
+        head_only=request.method == b"HEAD",
+    )
+    caller.finish(data, body_done=complete)
+
+
+def _serve_dashboard(
+    node: Node, caller: Caller, request: Request, body: bytes, *, complete: bool
+) -> None:
+    if node.dashboard is None:
+        _refuse(node, caller, request, Refused(answers.NOT_SERVED_HERE), complete=complete)
+        return
+    relay = DashboardRelay(node, caller, request, server=node.dashboard)
+    caller.relay = relay
+    caller.max_body = relay.most_body_bytes
+    relay.begin(body, complete=complete)

@@ -1,0 +1,165 @@
+"""One router process: what its connections share, and nothing else is shared."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from hosting import nudges
+from hosting.router.answers import Problem
+from hosting.router.caller import Caller
+from hosting.router.config import Config
+from hosting.router.counters import Counters
+from hosting.router.endpoints import Endpoint
+from hosting.router.pool import Replica
+from hosting.router.routes import RouteTable
+from hosting.router.spool import Spool, SpoolUnavailable
+from hosting.router.usage import RequestIds
+from hosting.router.waking import Waking
+from hosting.wire import ReplicaAddress
+
+logger = logging.getLogger(__name__)
+
+TICK_SECONDS = 0.2
+_FLUSH_SECONDS = 0.05
+_UNSENT_RETRY_SECONDS = 1.0
+
+Nudge = Callable[[], bool]
+
+
+class Node:
+    """The shared state of one process."""
+
+    def __init__(self, config: Config, *, spool: Spool) -> None:
+        self.config = config
+        self.limits = config.limits
+        self.base_domain = config.base_domain
+        self.scheme = config.scheme.encode()
+        self.table = RouteTable(stale_after=config.limits.stale_seconds, clock=time.monotonic)
+        self.waking = Waking(self)
+        self.request_ids = RequestIds()
+        self.counters = Counters()
+        self.callers: set[Caller] = set()
+        self.held = 0
+        self.buffered_bytes = 0
+        self.draining = False
+        self.draining_since = 0.0
+        self.dashboard: Replica | None = None
+        if config.dashboard is not None:
+            address = ReplicaAddress(0, config.dashboard.host, config.dashboard.port)
+            self.dashboard = Replica(address)
+        self._spool = spool
+        self._nudgers = ThreadPoolExecutor(2, thread_name_prefix="nudge")
+        self._flusher = ThreadPoolExecutor(1, thread_name_prefix="flush")
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # --- callers
+
+    def connect(self) -> Caller:
+        """The protocol of a new connection."""
+        return Caller(self)
+
+    def welcome(self, caller: Caller) -> bool:
+        """Take a connection in; False when there are too many."""
+        if len(self.callers) >= self.limits.connections:
+            return False
+        self.callers.add(caller)
+        self.counters.connections += 1
+        return True
+
+    def start_draining(self) -> None:
+        """Answer what comes on open connections, and let each end with its answer."""
+        self.draining = True
+        self.draining_since = time.monotonic()
+
+    # --- writing down
+
+    def count_refusal(self, problem: Problem) -> None:
+        """Count an answer of ours that belongs to no exchange."""
+        refusals = self.counters.refusals
+        refusals[problem.code] = refusals.get(problem.code, 0) + 1
+
+    def spool_writable(self) -> bool:
+        """Whether a request can be written down; if not, it isn't served."""
+        return self._spool.writable(now=time.monotonic())
+
+    def write_down(self, outcome: str, line: bytes) -> None:
+        """Append a usage event."""
+        outcomes = self.counters.outcomes
+        outcomes[outcome] = outcomes.get(outcome, 0) + 1
+        try:
+            self._spool.append(line)
+        except SpoolUnavailable:
+            self.counters.unwritten += 1
+            logger.exception("a usage event was not written: %r", line)
+
+    # --- nudges
+
+    def nudge_wake(self, endpoint: Endpoint, *, token_id: int, route: str) -> None:
+        """Ask for a replica."""
+        url = self.config.redis_url
+        model_id = endpoint.route.model_id
+        if url is None:
+            return
+        self._nudge(
+            endpoint,
+            lambda: nudges.wake(url, model_id=model_id, token_id=token_id, route=route),
+        )
+
+    def nudge_reconcile(self, endpoint: Endpoint) -> None:
+        """Ask to look whether the replicas are still there."""
+        url = self.config.redis_url
+        model_id = endpoint.route.model_id
+        if url is None:
+            return
+        self._nudge(endpoint, lambda: nudges.reconcile(url, model_id=model_id))
+
+    def _nudge(self, endpoint: Endpoint, nudge: Nudge) -> None:
+        endpoint.nudged_at = time.monotonic()
+        self.counters.nudges += 1
+        task = asyncio.get_running_loop().create_task(self._send_nudge(endpoint, nudge))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _send_nudge(self, endpoint: Endpoint, nudge: Nudge) -> None:
+        """Sending blocks on the broker: not on our loop. What wasn't sent is due again soon."""
+        loop = asyncio.get_running_loop()
+        if not await loop.run_in_executor(self._nudgers, nudge):
+            wait = self.limits.renudge_seconds - _UNSENT_RETRY_SECONDS
+            endpoint.nudged_at = time.monotonic() - wait
+
+    # --- time
+
+    async def tick_for_ever(self) -> None:
+        """Enforce deadlines: one walk over the connections costs less than a timer for each."""
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            now = time.monotonic()
+            for caller in list(self.callers):
+                caller.tick(now)
+            oldest = now - self.limits.pool_idle_seconds
+            for endpoint in self.table:
+                for replica in endpoint.replicas:
+                    if replica.idle:
+                        replica.drop_older_than(oldest)
+
+    async def flush_for_ever(self) -> None:
+        """Bring the spool to the disk: what a power cut may take is this interval."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(_FLUSH_SECONDS)
+            await loop.run_in_executor(self._flusher, self._spool.flush)
+
+    def close(self) -> None:
+        """End everything that still runs here."""
+        self.waking.close()
+        for task in self._tasks:
+            task.cancel()
+        for caller in list(self.callers):
+            caller.abort()
+        self._nudgers.shutdown(wait=False, cancel_futures=True)
+        self._flusher.shutdown(wait=True)
+        self._spool.close()

@@ -1,0 +1,84 @@
+"""Connections to one replica: reused after cleanly framed answers, never shared between models."""
+
+from __future__ import annotations
+
+import asyncio
+import select
+from collections import deque
+from contextlib import suppress
+
+from hosting.router.model_connection import ModelConnection
+from hosting.wire import ReplicaAddress
+
+_STILL_SURE_SECONDS = 0.05
+
+
+class Replica:
+    """One replica as this process uses it: its idle connections and its slots."""
+
+    __slots__ = ("address", "host_line", "idle", "in_flight", "refused_at", "refusing", "retired")
+
+    def __init__(self, address: ReplicaAddress) -> None:
+        self.address = address
+        host = f"[{address.host}]" if ":" in address.host else address.host
+        self.host_line = f"Host: {host}:{address.port}".encode()
+        self.idle: deque[ModelConnection] = deque()
+        self.in_flight = 0
+        self.retired = False
+        self.refusing = False  # refused connections for a while: nobody is sent there
+        self.refused_at = -1e9
+
+    def take(self, *, now: float, oldest: float) -> ModelConnection | None:
+        """An idle connection that is worth trying; the freshest one."""
+        while self.idle:
+            connection = self.idle.pop()
+            idle_for = now - connection.idle_since
+            if idle_for < _STILL_SURE_SECONDS or (idle_for < oldest and _quiet(connection)):
+                return connection
+            connection.abort()
+        return None
+
+    def put_back(self, connection: ModelConnection, *, now: float, most: int) -> None:
+        """Keep a connection for the next request."""
+        if self.retired or len(self.idle) >= most:
+            connection.abort()
+            return
+        connection.idle_since = now
+        self.idle.append(connection)
+
+    def forget(self, connection: ModelConnection) -> None:
+        """The other side closed an idle connection."""
+        with suppress(ValueError):
+            self.idle.remove(connection)
+
+    def retire(self) -> None:
+        """No new requests go here."""
+        self.retired = True
+        while self.idle:
+            self.idle.pop().abort()
+
+    def drop_older_than(self, moment: float) -> None:
+        """Close connections that have been idle since before this moment."""
+        while self.idle and self.idle[0].idle_since < moment:
+            self.idle.popleft().abort()
+
+
+def _quiet(connection: ModelConnection) -> bool:
+    """Whether the other side has said nothing: an unread FIN would lose the request."""
+    transport = connection.transport
+    sock = transport.get_extra_info("socket") if transport is not None else None
+    if sock is None:
+        return False
+    poll = select.poll()
+    poll.register(sock.fileno(), select.POLLIN | select.POLLHUP | select.POLLERR)
+    return not poll.poll(0)
+
+
+async def dial(replica: Replica, *, seconds: float) -> ModelConnection:
+    """Open a connection; OSError when nobody answers."""
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(seconds):
+        _, connection = await loop.create_connection(
+            lambda: ModelConnection(replica), replica.address.host, replica.address.port
+        )
+    return connection

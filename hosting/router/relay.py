@@ -1,0 +1,270 @@
+"""Carries one request from a caller to a server behind us, and the answer back.
+
+Here is what every such exchange has in common: framing, back-pressure, and that either side may go
+at any moment. What a hosted model adds (slots, waiting, accounting) is in `exchange.py`, what the
+dashboard adds in `dashboard.py`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hosting.router import answers
+from hosting.router.answers import Problem
+from hosting.router.model_connection import ModelConnection
+from hosting.router.request_head import Request
+from hosting.router.response_head import Response
+
+if TYPE_CHECKING:
+    from hosting.router.caller import Caller
+    from hosting.router.node import Node
+
+
+class Relay:
+    """One request on its way. Exactly one of `_finish` and `_cut` ends it."""
+
+    __slots__ = (
+        "body", "body_done", "buffered", "caller", "chunking", "connection", "deadline", "node",
+        "over", "received", "request", "request_id", "sending", "sent", "started", "status",
+    )  # fmt: skip
+
+    def __init__(self, node: Node, caller: Caller, request: Request) -> None:
+        self.node = node
+        self.caller = caller
+        self.request = request
+        self.request_id = ""
+        self.connection: ModelConnection | None = None
+        self.body: list[bytes] = []  # of the request, not sent yet
+        self.buffered = 0
+        self.received = 0
+        self.body_done = False
+        self.sending = False  # the head went to the server
+        self.chunking = False  # the body goes to the server in chunks
+        self.started = False  # the answer's head went to the caller
+        self.status = 0
+        self.sent = 0
+        self.over = False
+        self.deadline = 0.0
+
+    # --- from the caller
+
+    def take_body(self, data: bytes, *, complete: bool) -> None:
+        """More of the request's body."""
+        self.received += len(data)
+        self.body_done = complete
+        if self.sending:
+            self._send_body(data, complete=complete)
+            return
+        if data:
+            self.body.append(data)
+            self.buffered += len(data)
+            self.node.buffered_bytes += len(data)
+        if complete:
+            self.on_body_done()
+        elif self.buffered >= self.node.limits.buffered_body_bytes:
+            self.caller.pause_reading()
+
+    def on_body_done(self) -> None:
+        """The whole body is here, and nothing of it has been sent."""
+
+    def hang_up(self) -> None:
+        """The caller is gone: so is the request, at once."""
+        if not self.over:
+            self._release(abort=True)
+
+    def expire(self) -> None:
+        """The deadline has passed."""
+        self.give_up(answers.MODEL_TIMED_OUT)
+
+    def tick(self, now: float) -> None:
+        """Called a few times a second."""
+
+    # --- towards the server
+
+    def send(self, connection: ModelConnection, lines: list[bytes]) -> None:
+        """Send the head, and what there is of the body; `lines` are all but the framing."""
+        request = self.request
+        self.connection = connection
+        self.sending = True
+        connection.begin(self, head_only=request.method == b"HEAD")
+        if request.chunked and not self.body_done:
+            self.chunking = True
+            lines.append(b"Transfer-Encoding: chunked")
+        elif request.chunked:
+            lines.append(b"Content-Length: %d" % self.buffered)
+        elif request.length or request.method not in (b"GET", b"HEAD", b"DELETE"):
+            lines.append(b"Content-Length: %d" % request.length)
+        lines.append(b"")
+        if not self.body:
+            lines.append(b"")
+            connection.write(b"\r\n".join(lines))
+        elif self.chunking:
+            lines.append(b"")
+            connection.write(b"\r\n".join(lines))
+            self._send_body(b"".join(self.body), complete=False)
+        else:
+            lines.append(self.body[0] if len(self.body) == 1 else b"".join(self.body))
+            connection.write(b"\r\n".join(lines))
+        if not self.body_done:
+            self.forget_body()
+            self.caller.resume_reading()
+
+    def _send_body(self, data: bytes, *, complete: bool) -> None:
+        connection = self.connection
+        if connection is None:
+            return  # the answer is already over: what is left of the body goes nowhere
+        if not self.chunking:
+            connection.write(data)
+            return
+        if data:
+            connection.write(b"%x\r\n%b\r\n" % (len(data), data))
+        if complete:
+            connection.write(b"0\r\n\r\n")
+
+    def forget_body(self) -> None:
+        """The body isn't needed any more."""
+        self.node.buffered_bytes -= self.buffered
+        self.buffered = 0
+        self.body = []
+
+    def pause(self) -> None:
+        """The server doesn't take more for now."""
+        if not self.body_done:
+            self.caller.pause_reading()
+
+    def resume(self) -> None:
+        """The server takes more again."""
+        self.caller.resume_reading()
+
+    # --- from the server
+
+    def on_interim(self, response: Response) -> None:
+        """Pass hints on; "100 Continue" is between the server and us."""
+        if response.status != 100 and self.request.http11 and not self.started:
+            lines = [answers.STATUS_LINES[response.status], *response.lines, b"", b""]
+            self.caller.write(b"\r\n".join(lines))
+
+    def on_upgrade(self, response: Response, data: bytes) -> None:
+        """Nobody asked for it."""
+        self.on_failure(garbled=True)
+
+    def on_answer(self, response: Response, body: bytes, *, complete: bool) -> None:
+        """The answer begins; often it is all there."""
+        self.begin_answer(response, response.status, self.answer_lines(response), body, complete)
+
+    def answer_lines(self, response: Response) -> list[bytes]:
+        """The fields of the answer, without those that frame it."""
+        if response.content_type is not None:
+            response.lines.append(b"Content-Type: " + response.content_type)
+        return response.lines
+
+    def begin_answer(
+        self, response: Response, status: int, lines: list[bytes], body: bytes, complete: bool
+    ) -> None:
+        """Send the head and what there is of the body in one piece."""
+        caller = self.caller
+        self.started = True
+        self.status = status
+        if response.length >= 0 and status != 204:
+            lines.append(b"Content-Length: %d" % response.length)
+        elif not response.bodiless and self.request.method != b"HEAD":
+            body = self._frame_unknown_length(response, lines, body, complete)
+        if not self.body_done:
+            caller.keep_alive = False  # the rest of the body will not be read
+        if not caller.keep_alive or caller.node.draining:
+            caller.keep_alive = False
+            lines.append(answers.CLOSE)
+        elif not self.request.http11:
+            lines.append(b"Connection: keep-alive")
+        data = b"\r\n".join((answers.STATUS_LINES[status], *lines, b"", body))
+        self.sent = len(body)
+        if complete:
+            self.finish(data)
+        else:
+            caller.write(data)
+
+    def _frame_unknown_length(
+        self, response: Response, lines: list[bytes], body: bytes, complete: bool
+    ) -> bytes:
+        if not response.chunked or not self.request.http11:
+            self.caller.keep_alive = False
+            return body
+        self.caller.chunking = True
+        lines.append(b"Transfer-Encoding: chunked")
+        return _chunk(body, last=complete)
+
+    def on_data(self, data: bytes, *, complete: bool) -> None:
+        """More of the answer."""
+        self.sent += len(data)
+        if self.caller.chunking:
+            data = _chunk(data, last=complete)
+        if complete:
+            self.finish(data)
+        else:
+            self.caller.write(data)
+
+    def on_failure(self, *, garbled: bool) -> None:
+        """The server died or made no sense."""
+        self.connection = None
+        self.give_up(answers.MODEL_GARBLED if garbled else answers.MODEL_DIED)
+
+    # --- the end
+
+    def finish(self, data: bytes) -> None:
+        """The answer is whole: account for it, then send its last bytes."""
+        if self.over:
+            return
+        caller = self.caller
+        self._release(abort=False)
+        caller.chunking = False
+        caller.finish(data, body_done=self.body_done)
+
+    def give_up(self, problem: Problem) -> None:
+        """Answer with a problem; once an answer has begun, only a cut connection is honest."""
+        if self.over:
+            return
+        caller = self.caller
+        if self.started:
+            self._release(abort=True)
+            caller.abort()
+            return
+        self.status = problem.status
+        data = answers.refuse(
+            problem,
+            request_id=self.request_id,
+            close=not caller.will_keep_alive(body_done=self.body_done),
+            head_only=self.request.method == b"HEAD",
+            lines=self.problem_lines(),
+        )
+        self._release(abort=True)
+        caller.finish(data, body_done=self.body_done)
+
+    def problem_lines(self) -> tuple[bytes, ...]:
+        """What to say beside a problem."""
+        return ()
+
+    def _release(self, *, abort: bool) -> None:
+        """Let go of everything, once. The accounting hangs here."""
+        self.over = True
+        connection = self.connection
+        self.connection = None
+        if connection is not None:
+            connection.receiver = None
+            reusable = connection.reusable and self.body_done and not abort
+            self.let_go(connection, reusable=reusable)
+        self.account()
+        if self.buffered:
+            self.forget_body()
+
+    def let_go(self, connection: ModelConnection, *, reusable: bool) -> None:
+        """The connection is free again."""
+        connection.abort()
+
+    def account(self) -> None:
+        """Write down how it ended."""
+
+
+def _chunk(data: bytes, *, last: bool) -> bytes:
+    if not last:
+        return b"%x\r\n%b\r\n" % (len(data), data) if data else b""
+    return b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data) if data else b"0\r\n\r\n"

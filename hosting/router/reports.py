@@ -1,0 +1,79 @@
+"""Tells the control plane what this router has in flight: by this it puts models to sleep."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from hosting.router.endpoints import Endpoint
+from hosting.router.routes import RouteTable
+from hosting.states import State
+from hosting.wire import ROUTER_LEASE_SECONDS, ROUTERS_KEY, reports_key
+
+logger = logging.getLogger(__name__)
+
+EVERY_SECONDS = 0.5
+_AT_MOST_EVERY_SECONDS = 0.02
+_RESTING = (State.ASLEEP, State.FAILED)
+
+
+class Reporter:
+    """One router's heartbeat, and its word on every model that is not at rest."""
+
+    def __init__(self, redis: Redis, table: RouteTable, *, router_id: str) -> None:
+        self._redis = redis
+        self._table = table
+        self._router_id = router_id
+        self._news = asyncio.Event()
+        table.on_released = self._released
+
+    def _released(self, endpoint: Endpoint) -> None:
+        self._news.set()
+
+    async def run(self) -> None:
+        """Report for ever: regularly, and at once when a drained model was let go."""
+        while True:
+            self._news.clear()
+            try:
+                async with asyncio.timeout(2):
+                    await self.report()
+                self._table.heard()
+            except (RedisError, OSError, TimeoutError) as error:
+                logger.warning("report not sent: %s", error)
+            try:
+                async with asyncio.timeout(EVERY_SECONDS):
+                    await self._news.wait()
+                await asyncio.sleep(_AT_MOST_EVERY_SECONDS)
+            except TimeoutError:
+                pass
+
+    async def report(self) -> None:
+        """Write the whole report once."""
+        now = time.monotonic()
+        fields: dict[bytes | bytearray | memoryview | str | int | float, Any] = {
+            str(each.route.model_id): each.report(now=now).to_json()
+            for each in self._table
+            if each.in_flight or each.route.state not in _RESTING
+        }
+        wall = time.time()
+        key = reports_key(self._router_id)
+        async with self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.delete(key)
+            pipeline.hset(key, mapping={"at": f"{wall:.3f}", **fields})
+            pipeline.expire(key, ROUTER_LEASE_SECONDS)
+            pipeline.zadd(ROUTERS_KEY, {self._router_id: wall})
+            await pipeline.execute()
+
+    async def farewell(self) -> None:
+        """Be no longer among the routers."""
+        try:
+            async with asyncio.timeout(2):
+                await self._redis.zrem(ROUTERS_KEY, self._router_id)
+                await self._redis.delete(reports_key(self._router_id))
+        except (RedisError, OSError, TimeoutError) as error:
+            logger.warning("farewell not sent: %s", error)

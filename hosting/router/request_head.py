@@ -1,0 +1,261 @@
+"""Reading the head of a request. Pure: bytes in, a `Request` or a `Refused` out."""
+
+from collections.abc import Callable
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
+
+from hosting.router import answers, hosts
+from hosting.router.answers import Problem
+from hosting.router.headers import REQUEST_LINES, Fate, tokens_of, value_of, without
+
+_PASS = int(Fate.PASS)
+_DROP = int(Fate.DROP)
+_NO_BODY_LENGTH = 18  # digits of a Content-Length we are ready to count
+
+
+class Refused(Exception):
+    """Ends a request with an answer of ours."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.code)
+        self.problem = problem
+
+
+class Request:
+    """One request head, as read. `lines` are the fields that may go on to a model, as they came."""
+
+    __slots__ = (
+        "accept_encoding",
+        "authorization",
+        "chunked",
+        "connection",
+        "content_type",
+        "cookie",
+        "expects_continue",
+        "host",
+        "hosts",
+        "http11",
+        "idempotent",
+        "keep_alive",
+        "length",
+        "lines",
+        "method",
+        "name",
+        "target",
+        "upgrade",
+        "wanted_headers",
+        "websocket",
+    )
+
+    def __init__(self, method: bytes, target: bytes, http11: bool) -> None:
+        self.method = method
+        self.target = target
+        self.http11 = http11
+        self.keep_alive = http11
+        self.lines: list[bytes] = []
+        self.host = b""
+        self.hosts = 0
+        self.name = ""
+        self.length = 0
+        self.chunked = False
+        self.authorization: bytes | None = None
+        self.cookie: bytes | None = None
+        self.content_type: bytes | None = None
+        self.accept_encoding = False
+        self.expects_continue = False
+        self.upgrade: bytes | None = None
+        self.connection: list[bytes] | None = None
+        self.wanted_headers: bytes | None = None
+        self.idempotent = False
+        self.websocket: list[bytes] | None = None
+
+    @property
+    def wants_websocket(self) -> bool:
+        """Whether this is the opening of a WebSocket."""
+        return (
+            self.upgrade == b"websocket"
+            and self.connection is not None
+            and b"upgrade" in self.connection
+            and self.method == b"GET"
+            and self.http11
+            and not self.length
+            and not self.chunked
+        )
+
+
+class _Heads:
+    """Counts the heads llhttp saw. Exactly one may be in what we took for one."""
+
+    __slots__ = ("seen",)
+
+    def __init__(self) -> None:
+        self.seen = 0
+
+    def on_headers_complete(self) -> None:
+        self.seen += 1
+
+
+_heads = _Heads()
+
+
+def read(head: bytes, *, most_fields: int) -> Request:
+    """Read one head, up to and with its blank line; raise `Refused` for what is not one."""
+    _accepted_by_llhttp(head)
+    lines = head.split(b"\r\n")
+    if len(lines) > most_fields + 3:
+        raise Refused(answers.HEAD_TOO_LARGE)
+    start = lines[0].split(b" ")
+    if len(start) != 3:
+        raise Refused(answers.BAD_REQUEST)
+    version = start[2]
+    if version != b"HTTP/1.1" and version != b"HTTP/1.0":
+        raise Refused(answers.HTTP_VERSION)
+    request = Request(start[0], start[1], version == b"HTTP/1.1")
+    passed = request.lines
+    fates = REQUEST_LINES
+    for line in lines[1:-2]:
+        fate = fates[line]
+        if fate == _PASS:
+            passed.append(line)
+        elif fate != _DROP:
+            _HANDLERS[fate](request, line)
+    _settle(request)
+    return request
+
+
+def _accepted_by_llhttp(head: bytes) -> None:
+    _heads.seen = 0
+    try:
+        HttpRequestParser(_heads).feed_data(head)
+    except HttpParserUpgrade:
+        pass  # decided by us, from the fields
+    except HttpParserError:
+        raise Refused(answers.BAD_REQUEST) from None
+    if _heads.seen != 1:
+        raise Refused(answers.BAD_REQUEST)
+
+
+def _settle(request: Request) -> None:
+    """What can only be said once all fields are known."""
+    target = request.target
+    if target[:1] != b"/" and not (target == b"*" and request.method == b"OPTIONS"):
+        _absolute_form(request)
+    if request.hosts != 1:
+        raise Refused(answers.BAD_HOST)
+    name = hosts.name_of(request.host)
+    if name is None:
+        raise Refused(answers.BAD_HOST)
+    request.name = name
+    if request.chunked and not request.http11:
+        raise Refused(answers.BAD_REQUEST)
+    if request.connection is not None:
+        _hop_by_hop(request, request.connection)
+
+
+def _absolute_form(request: Request) -> None:
+    scheme, separator, rest = request.target.partition(b"://")
+    if not separator or scheme.lower() not in (b"http", b"https"):
+        raise Refused(answers.BAD_REQUEST)
+    authority, slash, path = rest.partition(b"/")
+    if b"?" in authority or b"#" in authority:
+        raise Refused(answers.BAD_REQUEST)
+    if request.hosts == 1 and request.host.lower() != authority.lower():
+        raise Refused(answers.BAD_HOST)
+    request.target = b"/" + path if slash else b"/"
+    if request.hosts == 1 or not request.http11:
+        request.host, request.hosts = authority, 1
+
+
+def _hop_by_hop(request: Request, named: list[bytes]) -> None:
+    if b"close" in named:
+        request.keep_alive = False
+    elif b"keep-alive" in named:
+        request.keep_alive = True
+    others = [each for each in named if each not in (b"close", b"keep-alive", b"upgrade")]
+    if others:
+        request.lines = without(request.lines, others)
+        request.cookie = None if b"cookie" in others else request.cookie
+        request.content_type = None if b"content-type" in others else request.content_type
+
+
+def _host(request: Request, line: bytes) -> None:
+    request.host = value_of(line)
+    request.hosts += 1
+
+
+def _authorization(request: Request, line: bytes) -> None:
+    if request.authorization is not None:
+        raise Refused(answers.BAD_REQUEST)
+    request.authorization = value_of(line)
+
+
+def _length(request: Request, line: bytes) -> None:
+    value = value_of(line)
+    if not value.isdigit() or len(value) > _NO_BODY_LENGTH:
+        raise Refused(answers.BAD_REQUEST)
+    request.length = int(value)
+
+
+def _coding(request: Request, line: bytes) -> None:
+    value = line.partition(b":")[2].strip(b" ")
+    if request.chunked or value.lower() != b"chunked":
+        raise Refused(answers.UNSUPPORTED_CODING)
+    request.chunked = True
+
+
+def _connection(request: Request, line: bytes) -> None:
+    request.connection = (request.connection or []) + tokens_of(value_of(line))
+
+
+def _content_type(request: Request, line: bytes) -> None:
+    request.content_type = value_of(line)
+
+
+def _accept_encoding(request: Request, line: bytes) -> None:
+    request.accept_encoding = True
+    request.lines.append(line)
+
+
+def _cookie(request: Request, line: bytes) -> None:
+    value = value_of(line)
+    request.cookie = value if request.cookie is None else request.cookie + b"; " + value
+
+
+def _expect(request: Request, line: bytes) -> None:
+    if value_of(line).lower() != b"100-continue":
+        raise Refused(answers.BAD_REQUEST._replace(status=417, code="expectation_failed"))
+    request.expects_continue = request.http11
+
+
+def _upgrade(request: Request, line: bytes) -> None:
+    request.upgrade = value_of(line).lower()
+
+
+def _websocket(request: Request, line: bytes) -> None:
+    request.websocket = [*(request.websocket or ()), line]
+
+
+def _wanted_headers(request: Request, line: bytes) -> None:
+    request.wanted_headers = value_of(line)
+
+
+def _idempotency(request: Request, line: bytes) -> None:
+    request.idempotent = True
+    request.lines.append(line)
+
+
+_HANDLERS: dict[int, Callable[[Request, bytes], None]] = {
+    int(Fate.HOST): _host,
+    int(Fate.AUTHORIZATION): _authorization,
+    int(Fate.LENGTH): _length,
+    int(Fate.CODING): _coding,
+    int(Fate.CONNECTION): _connection,
+    int(Fate.CONTENT_TYPE): _content_type,
+    int(Fate.ACCEPT_ENCODING): _accept_encoding,
+    int(Fate.COOKIE): _cookie,
+    int(Fate.EXPECT): _expect,
+    int(Fate.UPGRADE): _upgrade,
+    int(Fate.WEBSOCKET): _websocket,
+    int(Fate.WANTED_HEADERS): _wanted_headers,
+    int(Fate.IDEMPOTENCY): _idempotency,
+}

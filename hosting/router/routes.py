@@ -1,0 +1,88 @@
+"""The route table in memory. Reading it never waits; it is fed from outside (`table_feed.py`)."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from hosting.router.endpoints import Endpoint
+from hosting.wire import Route
+
+_MOST_TOMBSTONES = 10_000
+
+
+class RouteTable:
+    """Subdomain to endpoint, newest generation only."""
+
+    def __init__(self, *, stale_after: float, clock: Callable[[], float]) -> None:
+        self.complete = False  # whether the whole table has been seen: only then 404 is the truth
+        self.on_released: Callable[[Endpoint], None] | None = None
+        self._endpoints: dict[str, Endpoint] = {}
+        self._removed: dict[str, tuple[int, int]] = {}
+        self._heard_at = clock()
+        self._stale_after = stale_after
+        self._clock = clock
+
+    def find(self, subdomain: str) -> Endpoint | None:
+        """The endpoint of a subdomain."""
+        return self._endpoints.get(subdomain)
+
+    def __iter__(self) -> Iterator[Endpoint]:
+        return iter(list(self._endpoints.values()))
+
+    def __len__(self) -> int:
+        return len(self._endpoints)
+
+    def heard(self) -> None:
+        """The control plane's store answered: what we know is current."""
+        self._heard_at = self._clock()
+
+    def stale(self, *, now: float) -> bool:
+        """Whether what we know is too old to let anybody in by it."""
+        return now - self._heard_at > self._stale_after
+
+    def never_stale(self) -> None:
+        """Nobody feeds this table: it is what it is."""
+        self._stale_after = float("inf")
+
+    def apply(self, route: Route) -> None:
+        """Take one route, unless we know a newer one."""
+        subdomain = route.subdomain
+        endpoint = self._endpoints.get(subdomain)
+        known = endpoint.route.version if endpoint is not None else (-1, -1)
+        if known > route.version or (known == route.version and not route.removed):
+            return
+        if route.removed:
+            self._remove(subdomain, route.version)
+        elif self._removed.get(subdomain, (-1, -1)) < route.version:
+            self._put(subdomain, endpoint, route)
+
+    def replace(self, routes: Mapping[str, Route]) -> None:
+        """Take the whole table: what is not in it is gone."""
+        for route in routes.values():
+            self.apply(route)
+        for subdomain in self._endpoints.keys() - routes.keys():
+            self._remove(subdomain, self._endpoints[subdomain].route.version)
+        self.complete = True
+
+    def _put(self, subdomain: str, endpoint: Endpoint | None, route: Route) -> None:
+        if endpoint is not None and endpoint.route.model_id != route.model_id:
+            self._remove(subdomain, endpoint.route.version)
+            endpoint = None
+        if endpoint is None:
+            endpoint = Endpoint(route, now=self._clock())
+            endpoint.on_released = self._released
+            self._endpoints[subdomain] = endpoint
+            return
+        endpoint.apply(route)
+        if not endpoint.replicas and not endpoint.in_flight:
+            self._released(endpoint)
+
+    def _remove(self, subdomain: str, version: tuple[int, int]) -> None:
+        endpoint = self._endpoints.pop(subdomain, None)
+        if len(self._removed) >= _MOST_TOMBSTONES:
+            self._removed.clear()
+        self._removed[subdomain] = version
+        if endpoint is not None:
+            endpoint.withdraw()
+
+    def _released(self, endpoint: Endpoint) -> None:
+        if self.on_released is not None:
+            self.on_released(endpoint)

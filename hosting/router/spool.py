@@ -1,0 +1,132 @@
+"""The router's append-only file of usage events. What is in it survives any kill.
+
+A segment is 8 MiB, allocated in full when it is made (a full disk shows then, not in the middle
+of a request) and mapped into memory: an append is a copy into the page cache, which outlives this
+process. `flush` makes it outlive the machine; it runs in a thread every 50 ms.
+
+A line's newline is stored after the rest of it. So a reader that finds no newline yet, or the
+zeros of the unused rest, has met the end, for now. Segments are named by the milliseconds at which
+they were made, and only ever grow.
+"""
+
+import fcntl
+import mmap
+import os
+import time
+from pathlib import Path
+
+SEGMENT_BYTES = 8 << 20
+
+
+class SpoolUnavailable(OSError):
+    """No segment can be made: disk full, or not ours to write."""
+
+
+class Spool:
+    """Appends lines to the newest segment of one directory, which it holds a lock on."""
+
+    def __init__(self, root: Path, name: str, *, segment_bytes: int = SEGMENT_BYTES) -> None:
+        self._lock, self.directory = _claim(root, name)
+        self._segment_bytes = segment_bytes
+        self._file = -1
+        self._full: list[int] = []  # segments to bring to the disk and close
+        self._map: mmap.mmap | None = None
+        self._end = 0
+        self._dirty = False
+        self._sequence = 0
+        self._retry_at = 0.0
+        self._open_segment()
+
+    @property
+    def name(self) -> str:
+        """The name of this process among the routers: that of its directory."""
+        return self.directory.name
+
+    def append(self, line: bytes) -> None:
+        """Store one line, which ends in a newline. SpoolUnavailable: it is not stored."""
+        end = self._end + len(line)
+        if end > self._segment_bytes or self._map is None:
+            self._open_segment()
+            end = self._end + len(line)
+        target = self._map
+        assert target is not None
+        target[self._end : end - 1] = line[:-1]
+        target[end - 1] = 10
+        self._end = end
+        self._dirty = True
+
+    def writable(self, *, now: float) -> bool:
+        """Whether the next line has a place. Tries again every second where it has none."""
+        if self._map is not None and self._end + 1024 <= self._segment_bytes:
+            return True
+        if now < self._retry_at:
+            return False
+        try:
+            self._open_segment()
+        except SpoolUnavailable:
+            self._retry_at = now + 1.0
+            return False
+        return True
+
+    def flush(self) -> None:
+        """Bring what was appended to the disk. May run in a thread beside `append`."""
+        while self._full:
+            _sync_and_close(self._full.pop())
+        if self._dirty and self._file >= 0:
+            self._dirty = False
+            _sync_and_close(os.dup(self._file))  # a rotation may close ours meanwhile
+
+    def close(self) -> None:
+        """Cut the segment to what is used and let the directory go."""
+        self._close_segment()
+        self.flush()
+        os.close(self._lock)
+
+    def _open_segment(self) -> None:
+        self._close_segment()
+        self._sequence = max(self._sequence + 1, int(time.time() * 1000))
+        path = self.directory / f"{self._sequence:016d}.log"
+        try:
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+            try:
+                os.posix_fallocate(handle, 0, self._segment_bytes)
+                self._map = mmap.mmap(handle, self._segment_bytes)
+            except OSError:
+                os.close(handle)
+                path.unlink()
+                raise
+        except OSError as error:
+            raise SpoolUnavailable(*error.args) from error
+        self._file = handle
+        self._end = 0
+
+    def _close_segment(self) -> None:
+        if self._map is None:
+            return
+        self._map.close()
+        self._map = None
+        os.ftruncate(self._file, self._end)
+        self._full.append(self._file)
+        self._file = -1
+
+
+def _sync_and_close(handle: int) -> None:
+    try:
+        os.fdatasync(handle)
+    finally:
+        os.close(handle)
+
+
+def _claim(root: Path, name: str) -> tuple[int, Path]:
+    """The first free of NAME-0, NAME-1, …: a restarted router takes its old place again."""
+    for number in range(1000):
+        directory = root / f"{name}-{number}"
+        directory.mkdir(parents=True, exist_ok=True)
+        handle = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(handle)
+            continue
+        return handle, directory
+    raise SpoolUnavailable(f"every place under {root} is taken")

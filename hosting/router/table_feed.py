@@ -1,0 +1,93 @@
+"""Keeps the route table current from Redis: changes as they are published, the whole at intervals.
+
+Whatever goes wrong with Redis, the table stays as it is and the router serves from it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from typing import cast
+
+from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
+from redis.exceptions import RedisError
+
+from hosting.router.routes import RouteTable
+from hosting.wire import ROUTES_CHANNEL, ROUTES_EPOCH_KEY, ROUTES_KEY, Route
+
+logger = logging.getLogger(__name__)
+
+REREAD_SECONDS = 5.0
+_LONGEST_PAUSE = 2.0
+
+
+class TableFeed:
+    """One subscription. `run` never ends by itself."""
+
+    def __init__(self, redis: Redis, table: RouteTable, *, reread_seconds: float = REREAD_SECONDS):
+        self._redis = redis
+        self._table = table
+        self._reread_seconds = reread_seconds
+        self._read: dict[bytes, tuple[bytes, Route]] = {}  # the last whole table, as text and read
+        self.ready = asyncio.Event()  # the table was read once
+
+    async def run(self) -> None:
+        """Follow the table; reconnect for ever."""
+        pause = 0.1
+        while True:
+            try:
+                async with self._redis.pubsub(ignore_subscribe_messages=True) as subscription:
+                    await subscription.subscribe(ROUTES_CHANNEL)
+                    # Only now: what changes while the whole is read is then heard as well.
+                    await self._read_whole()
+                    pause = 0.1
+                    await self._follow(subscription)
+            except (RedisError, OSError, TimeoutError) as error:
+                logger.warning("route table: Redis is away: %s", error)
+            await asyncio.sleep(pause)
+            pause = min(_LONGEST_PAUSE, pause * 2)
+
+    async def _follow(self, subscription: PubSub) -> None:
+        reread_at = time.monotonic() + self._reread_seconds
+        while True:
+            left = reread_at - time.monotonic()
+            if left <= 0:
+                await self._read_whole()
+                reread_at = time.monotonic() + self._reread_seconds
+                continue
+            message = await subscription.get_message(timeout=left)
+            if message is not None and message["type"] == "message":
+                self._apply(message["data"])
+
+    def _apply(self, text: bytes) -> None:
+        try:
+            self._table.apply(Route.from_json(text))
+        except (ValueError, TypeError, KeyError):
+            logger.exception("route table: a message makes no sense: %.200r", text)
+
+    async def _read_whole(self) -> None:
+        async with asyncio.timeout(10):
+            texts = cast(Mapping[bytes, bytes], await self._redis.hgetall(ROUTES_KEY))
+            whole = bool(await self._redis.exists(ROUTES_EPOCH_KEY))
+        self._table.heard()
+        read: dict[bytes, tuple[bytes, Route]] = {}
+        for name, text in texts.items():
+            known = self._read.get(name)
+            if known is not None and known[0] == text:
+                read[name] = known
+                continue
+            try:
+                read[name] = (text, Route.from_json(text))
+            except (ValueError, TypeError, KeyError):
+                logger.exception("route table: %r makes no sense", name)
+        self._read = read
+        routes = {route.subdomain: route for _, route in read.values()}
+        if whole:
+            self._table.replace(routes)
+        else:
+            for route in routes.values():
+                self._table.apply(route)
+        self.ready.set()

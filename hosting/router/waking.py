@@ -1,0 +1,146 @@
+"""Requests that wait for a sleeping model, and the one wake they share.
+
+One task per model looks after everybody who waits. It asks for a wake, asks again when nobody took
+it, and tells the waiting when there is nothing to wait for. It never decides for a single request:
+each has its own deadline, and a caller who hangs up just leaves the line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from typing import TYPE_CHECKING
+
+from hosting.router import answers
+from hosting.router.answers import Problem
+from hosting.router.endpoints import Endpoint
+from hosting.router.targets import NAMES
+from hosting.states import State
+from hosting.wire import Route
+
+if TYPE_CHECKING:
+    from hosting.router.exchange import Exchange
+    from hosting.router.node import Node
+
+_UNSENT_RETRY_SECONDS = 1.0
+
+
+class Waking:
+    """Any number of requests may wait for a sleeping model; it is woken once."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def hold(self, exchange: Exchange, endpoint: Endpoint) -> Problem | None:
+        """Put a request in line; or say why it may not wait."""
+        node = self._node
+        limits = node.limits
+        problem = self._hopeless(endpoint.route)
+        if problem is not None:
+            return problem
+        if (
+            len(endpoint.waiting) >= limits.held_per_model
+            or node.held >= limits.held_per_process
+            or node.buffered_bytes > limits.held_bytes
+        ):
+            return answers.TOO_MANY_HELD
+        exchange.queued = True
+        node.held += 1
+        endpoint.waiting.append(exchange)
+        if not endpoint.reachable():
+            exchange.cold = True
+            self.look_after(endpoint, exchange)
+        return None
+
+    def look_after(self, endpoint: Endpoint, exchange: Exchange) -> None:
+        """Make sure somebody gets this model awake, as long as anybody waits."""
+        if endpoint.waking:
+            return
+        endpoint.waking = True
+        task = asyncio.get_running_loop().create_task(
+            self._look_after(endpoint, exchange.token_id, NAMES[exchange.kind])
+        )
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def poke(self, endpoint: Endpoint, *, route: str) -> None:
+        """Have a model woken without anybody waiting; at most every few seconds."""
+        due = endpoint.nudged_at + self._node.limits.renudge_seconds
+        if time.monotonic() >= due and self._hopeless(endpoint.route) is None:
+            self._node.nudge_wake(endpoint, token_id=0, route=route)
+
+    def close(self) -> None:
+        """Look after nobody any more."""
+        for task in self._tasks:
+            task.cancel()
+
+    def _hopeless(self, route: Route) -> Problem | None:
+        """Why waiting can't help at this moment; None when it can."""
+        if not route.active or route.removed:
+            return answers.NOT_FOUND
+        if route.state == State.FAILED and route.retry_at is not None:
+            seconds = route.retry_at - time.time()
+            if seconds > 0:
+                return _wake_failed(route, seconds)
+        return None
+
+    async def _look_after(self, endpoint: Endpoint, token_id: int, route: str) -> None:
+        patience = self._node.limits.control_plane_seconds
+        news = asyncio.Event()
+        endpoint.changed = news.set
+        asked_of: tuple[int, int] | None = None  # the route when the wake was first asked for
+        since = time.monotonic()
+        try:
+            while endpoint.waiting and not endpoint.reachable():
+                known = endpoint.route
+                now = time.monotonic()
+                if known.state == State.AWAKENING:
+                    since = now
+                problem = self._hopeless(known) or self._failed_since(known, asked_of)
+                if problem is None and now - endpoint.in_trouble_since(since) >= patience:
+                    problem = answers.CONTROL_PLANE_UNAVAILABLE
+                if problem is not None:
+                    _refuse_all(endpoint, problem)
+                    return
+                if known.state != State.AWAKENING:
+                    asked_of = asked_of or known.version
+                    self._ask(endpoint, token_id, route, now=now)
+                await self._news(news, endpoint)
+        finally:
+            endpoint.waking = False
+            endpoint.changed = None
+
+    def _failed_since(self, route: Route, asked_of: tuple[int, int] | None) -> Problem | None:
+        if route.state == State.FAILED and asked_of is not None and route.version > asked_of:
+            return _wake_failed(route, 5.0)
+        return None
+
+    async def _news(self, news: asyncio.Event, endpoint: Endpoint) -> None:
+        news.clear()
+        try:
+            async with asyncio.timeout(0.5):
+                await news.wait()
+        except TimeoutError:
+            endpoint.try_refusing_again(time.monotonic() - self._node.limits.refused_seconds)
+
+    def _ask(self, endpoint: Endpoint, token_id: int, route: str, *, now: float) -> None:
+        if now - endpoint.nudged_at < self._node.limits.renudge_seconds:
+            return
+        if endpoint.state == State.AWAKE and endpoint.replicas:
+            self._node.nudge_reconcile(endpoint)
+        else:
+            self._node.nudge_wake(endpoint, token_id=token_id, route=route)
+
+
+def _wake_failed(route: Route, seconds: float) -> Problem:
+    reason = route.failure_reason or "Look at its logs."
+    return answers.WAKE_FAILED.saying(
+        f"The model did not start: {reason}", retry_after=max(1, math.ceil(seconds))
+    )
+
+
+def _refuse_all(endpoint: Endpoint, problem: Problem) -> None:
+    while endpoint.waiting:
+        endpoint.waiting[0].refuse_waiting(problem)

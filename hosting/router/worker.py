@@ -1,0 +1,114 @@
+"""One router process from start to end: sockets in, drained connections out."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import signal
+import socket
+from collections.abc import Callable, Coroutine
+
+import uvloop
+from redis.asyncio import Redis
+
+from hosting.router import static_routes
+from hosting.router.config import Config
+from hosting.router.node import Node
+from hosting.router.reports import Reporter
+from hosting.router.spool import Spool
+from hosting.router.table_feed import TableFeed
+
+logger = logging.getLogger(__name__)
+
+_BACKLOG = 4096
+_TABLE_SECONDS = 2.0
+_REDIS_SECONDS = 2.0
+
+
+def run(config: Config, sockets: list[socket.socket], *, ready: Callable[[], None]) -> None:
+    """Serve on these listening sockets until told to stop. Blocks."""
+    uvloop.run(_serve(config, sockets, ready=ready))
+
+
+async def _serve(
+    config: Config, sockets: list[socket.socket], *, ready: Callable[[], None]
+) -> None:
+    spool = Spool(config.spool, config.router_id)
+    node = Node(config, spool=spool)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    redis, reporter, jobs = await _connect(config, node, spool)
+    jobs += [node.tick_for_ever(), node.flush_for_ever()]
+    tasks = [loop.create_task(_guarded(job)) for job in jobs]
+    servers = [
+        await loop.create_server(node.connect, sock=sock, backlog=_BACKLOG) for sock in sockets
+    ]
+    gc.collect()
+    gc.freeze()
+    ready()
+    await stop.wait()
+    node.start_draining()
+    for server in servers:
+        server.close()
+    await _drain(node)
+    for task in tasks:
+        task.cancel()
+    node.close()
+    if redis is not None and reporter is not None:
+        await reporter.farewell()
+        await redis.aclose()
+
+
+async def _connect(
+    config: Config, node: Node, spool: Spool
+) -> tuple[Redis | None, Reporter | None, list[Coroutine[None, None, None]]]:
+    """The route table and who feeds it."""
+    if config.routes_file is not None:
+        node.table.replace(static_routes.read(config.routes_file))
+    if config.redis_url is None:
+        node.table.never_stale()
+        return None, None, []
+    redis = Redis.from_url(
+        config.redis_url,
+        socket_timeout=_REDIS_SECONDS,
+        socket_connect_timeout=_REDIS_SECONDS,
+    )
+    feed = TableFeed(redis, node.table)
+    reporter = Reporter(redis, node.table, router_id=spool.name)
+    following = asyncio.get_running_loop().create_task(_guarded(feed.run()))
+    try:  # no 503 for the first callers; but a Redis that is away must not keep us from starting
+        async with asyncio.timeout(_TABLE_SECONDS):
+            await feed.ready.wait()
+    except TimeoutError:
+        logger.warning("starting without a route table: Redis does not answer")
+
+    async def follow() -> None:
+        await following
+
+    return redis, reporter, [follow(), reporter.run()]
+
+
+async def _guarded(job: Coroutine[None, None, None]) -> None:
+    """Nothing that runs for ever may end unnoticed."""
+    try:
+        await job
+    except asyncio.CancelledError:
+        raise
+    except Exception:
+        logger.exception("a background job of the router ended")
+        signal.raise_signal(signal.SIGTERM)
+
+
+async def _drain(node: Node) -> None:
+    """Wait for what is under way; idle connections get a moment to bring a last request."""
+    limits = node.limits
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+    while node.callers and loop.time() - started < limits.drain_seconds:
+        if loop.time() - started >= limits.drain_idle_seconds:
+            for caller in list(node.callers):
+                caller.close_if_idle()
+        await asyncio.sleep(0.05)

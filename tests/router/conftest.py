@@ -1,0 +1,83 @@
+"""A Redis, a control plane, a model and a router for each test that asks."""
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from tests.router.harness import ControlPlane, Router, free_port, running_router, wait_until
+from tests.router.model import Model
+
+
+class OwnRedis:
+    """A Redis that a test may stop, kill and start again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+        self.start()
+
+    def start(self) -> None:
+        binary = shutil.which("valkey-server") or shutil.which("redis-server")
+        if binary is None:
+            pytest.skip("no redis-server; apt-get install redis-server")
+        command = [
+            binary, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "",
+            "--appendonly", "yes", "--dir", str(self._folder), "--daemonize", "no",
+        ]  # fmt: skip
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        wait_until(self._answers)
+
+    def _answers(self) -> bool:
+        try:
+            with redis.Redis.from_url(self.url) as client:
+                return bool(client.ping())
+        except redis.RedisError:
+            return False
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(10)
+            self._process = None
+
+
+@pytest.fixture(scope="module")
+def own_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnRedis]:
+    server = OwnRedis(tmp_path_factory.mktemp("redis"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def control(own_redis: OwnRedis) -> Iterator[ControlPlane]:
+    with redis.Redis.from_url(own_redis.url) as client:
+        client.flushall()
+    plane = ControlPlane(own_redis.url)
+    yield plane
+    plane.close()
+
+
+@pytest.fixture
+def model() -> Iterator[Model]:
+    server = Model()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def router(tmp_path: Path, control: ControlPlane) -> Iterator[Router]:
+    with running_router(tmp_path, "--redis", control.url) as process:
+        yield process
+
+
+@pytest.fixture
+def awake(router: Router, control: ControlPlane, model: Model) -> Router:
+    """A router that knows one awake model, `echo`."""
+    control.known_to_router(control.awake("echo", model.port))
+    return router
