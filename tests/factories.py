@@ -7,7 +7,8 @@ from typing import Any
 from accounts import operations as accounts
 from accounts.models import ApiKey, Membership, Role, Team, User
 from hosting.lifecycle import operations
-from hosting.lifecycle.operations import Created, RevisionSpec
+from hosting.lifecycle.operations import Created
+from hosting.lifecycle.specs import RevisionSpec
 
 _numbers = itertools.count(1)
 

@@ -1,14 +1,14 @@
 """Revisions: what a hosted model runs."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
-from hosting import catalogue
-from hosting.lifecycle.operations import RevisionSpec
+from hosting.lifecycle.specs import RevisionSpec, catalogue_spec
 from hosting.lifecycle.validation import MOST_CPUS, MOST_MEMORY_MB
 from hosting.models import Revision
 from hosting.protocols import PROTOCOLS
@@ -99,11 +99,8 @@ class NewRevisionSerializer(serializers.Serializer[Any]):
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Let a catalogue entry choose what the caller left open."""
-        entry = _entry(attrs["image"])
-        if entry is not None:
-            return {**_choices_of(entry), **attrs}
-        if "protocol" not in attrs:
+        """Only a catalogue entry knows what it speaks."""
+        if "protocol" not in attrs and _catalogue_slug(attrs["image"]) is None:
             raise serializers.ValidationError(
                 {"protocol": f"Say what the image speaks: {' or '.join(sorted(PROTOCOLS))}."},
                 code="required",
@@ -112,19 +109,11 @@ class NewRevisionSerializer(serializers.Serializer[Any]):
 
 
 def revision_spec(data: Mapping[str, Any]) -> RevisionSpec:
-    """Turn validated data into what the operations take."""
-    return RevisionSpec(**data)
+    """Turn validated data into what the operations take; an entry chooses what was left open."""
+    slug = _catalogue_slug(data["image"])
+    return RevisionSpec(**data) if slug is None else replace(catalogue_spec(slug), **data)
 
 
-def _entry(image: str) -> catalogue.CatalogueEntry | None:
+def _catalogue_slug(image: str) -> str | None:
     kind, _, slug = image.partition(":")
-    return catalogue.find(slug) if kind == "catalogue" else None
-
-
-def _choices_of(entry: catalogue.CatalogueEntry) -> dict[str, Any]:
-    return {
-        "protocol": entry.protocol,
-        "command": entry.command,
-        "memory_mb": entry.resources.memory_mb,
-        "cpus": entry.resources.cpus,
-    }
+    return slug if kind == "catalogue" else None

@@ -24,6 +24,7 @@ from hosting.api.serializers.revisions import revision_spec
 from hosting.api.views.scope import TeamViewSet
 from hosting.errors import InvalidValue
 from hosting.lifecycle import operations
+from hosting.lifecycle.specs import RevisionSpec
 from hosting.models import HostedModel
 
 CATALOGUE_EXAMPLE = OpenApiExample(
@@ -47,7 +48,7 @@ IMAGE_EXAMPLE = OpenApiExample(
     },
     request_only=True,
 )
-_REVISION_FIELDS = {each.name for each in fields(operations.RevisionSpec)}
+_REVISION_FIELDS = {each.name for each in fields(RevisionSpec)}
 
 
 class HostedModelViewSet(TeamViewSet):
@@ -75,10 +76,10 @@ class HostedModelViewSet(TeamViewSet):
     def create(self, request: Request) -> Response:
         """Create a model; its endpoint answers at once, and the first request wakes it."""
         data = self.read(NewModelSerializer)
-        revision = revision_spec(data.pop("revision"))
+        wanted = data.pop("revision")
         try:
             created = operations.create_model(
-                self.team, revision=revision, created_by=self.caller, **data
+                self.team, revision=revision_spec(wanted), created_by=self.caller, **data
             )
         except InvalidValue as error:
             if error.field in _REVISION_FIELDS:
