@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -69,15 +69,14 @@ class Wire:
     """One connection of a caller, byte by byte."""
 
     def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), 10)
+        self.socket = socket.create_connection(("127.0.0.1", port), 30)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = b""
 
     def send(self, data: bytes) -> "Wire":
-        try:
+        # The router may have answered and closed before all was sent.
+        with suppress(BrokenPipeError, ConnectionResetError):
             self.socket.sendall(data)
-        except (BrokenPipeError, ConnectionResetError):
-            pass  # the router may have answered and closed before all was sent
         return self
 
     def _receive(self) -> bytes:
@@ -184,6 +183,11 @@ class Router:
     def query(self, body: bytes = b'{"prompt": "a"}', **kwargs: Any) -> Answer:
         headers = ("Content-Type: application/json", *kwargs.pop("headers", ()))
         return self.request("POST", "/v1/query", body=body, headers=headers, **kwargs)
+
+    def knows(self, subdomain: str = "echo") -> None:
+        """Wait until this model's route has arrived."""
+        host = f"{subdomain}.models.test"
+        wait_until(lambda: self.request("GET", "/", host=host).code != "not_found")
 
     def events(self) -> list[UsageEvent]:
         """Every usage event in the spool, in order."""

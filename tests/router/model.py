@@ -106,6 +106,7 @@ class Model:
 
     def close(self) -> None:
         """Refuse connections from here on, and cut those that are open."""
+        self._listener.shutdown(socket.SHUT_RDWR)  # wakes the thread that accepts
         self._listener.close()
         for connection in list(self._sockets):
             try:

@@ -80,6 +80,7 @@ def test_an_inactive_model_is_404_and_cannot_be_woken(
     router: Router, control: ControlPlane, path: str
 ):
     control.publish("off", active=False, state="awakening")
+    control.known_to_router(control.routes["off"])
 
     answer = router.request("GET", path, host="off.models.test")
 
@@ -237,6 +238,7 @@ def test_info_without_a_path_is_answered_without_the_container(
     router: Router, control: ControlPlane
 ):
     control.publish("described", info_path=None, info='{"name": "generate"}')
+    router.knows("described")
 
     answer = router.request("GET", "/v1/info", host="described.models.test")
 
