@@ -1,7 +1,12 @@
 """The folder `platform` must never shadow the standard module of that name."""
 
+import os
 import platform
+import subprocess
+import sys
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -13,3 +18,20 @@ def test_the_standard_module_platform_is_the_one_imported():
 
 def test_the_platform_folder_is_not_a_package():
     assert not list((ROOT / "platform").glob("*.py"))
+
+
+@pytest.mark.parametrize(
+    "module", ["hosting.router.worker", "hosting.runtimes.registry", "hosting.wire"]
+)
+def test_the_data_plane_loads_no_django(module):
+    code = f"import sys, {module}; sys.exit('django' in sys.modules)"
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "platform")])
+
+    subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": paths}, check=True)
+
+
+def test_the_web_process_loads_no_docker_sdk():
+    code = "import config.asgi, config.urls, sys; sys.exit('docker' in sys.modules)"
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "platform")])
+
+    subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": paths}, check=True)
