@@ -7,4 +7,11 @@ urlpatterns = [
     path("api/v1/", include("hosting.api.urls")),
     path("healthz/", include("hosting.api.health")),
     path("operator/", admin.site.urls),
+    path("accounts/", include("allauth.urls")),
+    path("", include("dashboard.urls")),
 ]
+
+handler400 = "dashboard.views.errors.bad_request"
+handler403 = "dashboard.views.errors.forbidden"
+handler404 = "dashboard.views.errors.not_found"
+handler500 = "dashboard.views.errors.broken"

@@ -1,0 +1,281 @@
+"""The forms of the dashboard. They read values; whether a value will do, operations say."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django import forms
+from django.conf import settings
+
+from dashboard import option_fields
+from hosting.catalogue import CatalogueEntry
+from hosting.errors import HostingError
+from hosting.lifecycle.specs import RevisionSpec
+from hosting.models import HostedModel, Revision
+
+PROTOCOL_CHOICES = [
+    ("runway", "Runway Model SDK: one command, on port 9000"),
+    ("http", "Plain HTTP: any server, one path to POST to"),
+]
+VISIBILITY_CHOICES = [
+    ("private", "Private"),
+    ("public", "Public"),
+]
+
+
+class PageForm(forms.Form):
+    """Gives every box its look, and puts what operations refuse beside the field it is about."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.label_suffix = ""
+        for field in self.fields.values():
+            boxes = (forms.CheckboxInput, forms.RadioSelect, forms.FileInput)
+            if not isinstance(field.widget, boxes):
+                given = field.widget.attrs.get("class", "")
+                field.widget.attrs["class"] = f"input {given}".strip()
+
+    def refuse(self, error: HostingError) -> None:
+        """Show an operation's refusal."""
+        known = error.field if error.field in self.fields else None
+        self.add_error(known, error.message)
+
+
+class RunsForm(PageForm):
+    """What a revision runs: an entry of the catalogue, or an image of one's own."""
+
+    image = forms.CharField(
+        max_length=400,
+        help_text="As you would give it to “docker pull”.",
+        widget=forms.TextInput(
+            attrs={"class": "mono", "placeholder": "registry.example.org/name:tag"}
+        ),
+    )
+    protocol = forms.ChoiceField(
+        choices=PROTOCOL_CHOICES, initial="http", help_text="What the server in the image speaks."
+    )
+    command = forms.CharField(
+        max_length=100,
+        required=False,
+        help_text="The name the model's code gives it, such as generate_batch.",
+        widget=forms.TextInput(attrs={"class": "mono"}),
+    )
+    port = forms.IntegerField(
+        min_value=1, max_value=65535, required=False, help_text="Empty: the protocol's own."
+    )
+    query_path = forms.CharField(
+        max_length=200, required=False, help_text="Where POST /v1/query goes. Empty: “/”."
+    )
+    health_path = forms.CharField(
+        max_length=200,
+        required=False,
+        help_text="Answers 2xx once the model is loaded. Empty: an open port is enough.",
+    )
+    info_path = forms.CharField(
+        max_length=200, required=False, help_text="Where GET /v1/info goes. May be empty."
+    )
+    memory_mb = forms.IntegerField(
+        label="Memory in MiB", min_value=16, initial=512, help_text="More than that ends it."
+    )
+    cpus = forms.FloatField(label="CPUs", min_value=0.01, initial=1.0)
+    concurrency = forms.IntegerField(
+        label="Requests at once",
+        min_value=0,
+        required=False,
+        help_text="Others wait in line. 0: no limit. Empty: the protocol's own.",
+    )
+    environment = forms.CharField(
+        required=False,
+        help_text="One NAME=value per line. The model's code can read them.",
+        widget=forms.Textarea(attrs={"rows": 3, "class": "mono", "spellcheck": "false"}),
+    )
+
+    def __init__(self, *args: Any, entry: CatalogueEntry | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.entry = entry
+        if entry is not None:
+            self._offer(entry)
+
+    def options(self) -> list[forms.BoundField]:
+        """The fields made from the entry's specs."""
+        return [field for field in self if field.name.startswith(option_fields.PREFIX)]
+
+    def clean_environment(self) -> dict[str, str]:
+        """Read the lines; empty ones and comments are skipped."""
+        lines = [line.strip() for line in self.cleaned_data["environment"].splitlines()]
+        found = {}
+        for line in lines:
+            name, equals, value = line.partition("=")
+            if line and not line.startswith("#"):
+                if not equals:
+                    raise forms.ValidationError(f"“{name}” has no value. Write {name}=value.")
+                found[name.strip()] = value
+        return found
+
+    def spec(self) -> RevisionSpec:
+        """What was chosen, as the operations take it."""
+        data = self.cleaned_data
+        entry = self.entry
+        return RevisionSpec(
+            image=entry.image if entry else data["image"].strip(),
+            protocol=entry.protocol if entry else data["protocol"],
+            port=None if entry else data["port"],
+            health_path="" if entry else data["health_path"],
+            query_path="" if entry else data["query_path"],
+            info_path="" if entry else data["info_path"],
+            command=data.get("command", "").strip(),
+            options=option_fields.values(data),
+            environment=data["environment"],
+            memory_mb=data["memory_mb"],
+            cpus=data["cpus"],
+            concurrency=data["concurrency"],
+        )
+
+    def _offer(self, entry: CatalogueEntry) -> None:
+        """Ask only what the entry leaves open."""
+        for name in ("image", "protocol", "port", "query_path", "health_path", "info_path"):
+            del self.fields[name]
+        if entry.commands:
+            choices = [(each, each) for each in entry.commands]
+            self.fields["command"] = forms.ChoiceField(
+                choices=choices, initial=entry.command, help_text="What POST /v1/query runs."
+            )
+            self.fields["command"].widget.attrs["class"] = "input mono"
+        for name, field in option_fields.fields(entry.options).items():
+            if not isinstance(field.widget, forms.CheckboxInput):
+                given = field.widget.attrs.get("class", "")
+                field.widget.attrs["class"] = f"input {given}".strip()
+            self.fields[name] = field
+        self.initial = {
+            "memory_mb": entry.resources.memory_mb,
+            "cpus": f"{entry.resources.cpus:g}",
+            "command": entry.command,
+            **self.initial,
+        }
+
+
+class CreateForm(RunsForm):
+    """A new model: what it runs, where it answers, who may call it."""
+
+    subdomain = forms.CharField(
+        max_length=40,
+        label="Address",
+        widget=forms.TextInput(
+            attrs={
+                "autocomplete": "off",
+                "autocapitalize": "none",
+                "spellcheck": "false",
+                "class": "mono",
+            }
+        ),
+    )
+    visibility = forms.ChoiceField(
+        choices=VISIBILITY_CHOICES, initial="private", widget=forms.RadioSelect
+    )
+    description = forms.CharField(
+        max_length=200, required=False, help_text="A line for your team. Callers don't see it."
+    )
+    idle_timeout_seconds = forms.IntegerField(
+        label="Falls asleep after so many quiet seconds",
+        min_value=5,
+        max_value=86400,
+        help_text="300 are five minutes.",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs["initial"] = {
+            "idle_timeout_seconds": settings.IDLE_TIMEOUT_SECONDS,
+            **kwargs.get("initial", {}),
+        }
+        super().__init__(*args, **kwargs)
+
+    def clean_subdomain(self) -> str:
+        """Names are written small; so is what people type."""
+        return str(self.cleaned_data["subdomain"]).strip().lower()
+
+
+class SettingsForm(PageForm):
+    """A model's own settings."""
+
+    visibility = forms.ChoiceField(choices=VISIBILITY_CHOICES, widget=forms.RadioSelect)
+    description = forms.CharField(
+        max_length=200, required=False, help_text="A line for your team. Callers don't see it."
+    )
+    idle_timeout_seconds = forms.IntegerField(
+        label="Falls asleep after so many quiet seconds",
+        min_value=5,
+        max_value=86400,
+        help_text="300 are five minutes.",
+    )
+    request_timeout_seconds = forms.IntegerField(
+        label="A request may take, in seconds",
+        min_value=1,
+        max_value=3600,
+        help_text="Waking included. After that the caller gets a 504.",
+    )
+    startup_timeout_seconds = forms.IntegerField(
+        label="Waking up may take, in seconds",
+        min_value=5,
+        max_value=1800,
+        help_text="Longer means it failed to wake.",
+    )
+
+    @staticmethod
+    def of(model: HostedModel) -> "SettingsForm":
+        """The form as the model is now."""
+        names = ("description", "idle_timeout_seconds", "request_timeout_seconds")
+        initial: dict[str, Any] = {name: getattr(model, name) for name in names}
+        initial["startup_timeout_seconds"] = model.startup_timeout_seconds
+        initial["visibility"] = "public" if model.public else "private"
+        return SettingsForm(initial=initial)
+
+
+class TokenForm(PageForm):
+    """A name for a new token."""
+
+    label = forms.CharField(
+        max_length=80,
+        label="Name",
+        help_text="Where it will be used, such as “website”.",
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+
+
+class ApiKeyForm(PageForm):
+    """A name for a new API key."""
+
+    name = forms.CharField(
+        max_length=80,
+        help_text="Where it will be used, such as “deploy script”.",
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+
+
+class DeleteForm(PageForm):
+    """The model's name, typed: deleting can't be undone."""
+
+    typed = forms.CharField(label="Type the model's name", widget=forms.TextInput())
+
+    def __init__(self, *args: Any, subdomain: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.subdomain = subdomain
+        self.fields["typed"].widget.attrs.update(autocomplete="off", spellcheck="false")
+
+    def clean_typed(self) -> str:
+        """Only the very name will do."""
+        typed = str(self.cleaned_data["typed"]).strip()
+        if typed != self.subdomain:
+            raise forms.ValidationError(f"That is not “{self.subdomain}”. Type it exactly.")
+        return typed
+
+
+def revision_initial(revision: Revision) -> Mapping[str, Any]:
+    """A revision as the form's first values."""
+    names = ("image", "protocol", "command", "port", "query_path", "health_path", "info_path")
+    initial = {name: getattr(revision, name) for name in names}
+    initial |= {"memory_mb": revision.memory_mb, "cpus": f"{revision.cpus:g}"}
+    initial["concurrency"] = revision.concurrency
+    lines = [f"{name}={value}" for name, value in revision.environment.items()]
+    initial["environment"] = "\n".join(lines)
+    for name, value in revision.options.items():
+        initial[option_fields.PREFIX + name] = value
+    return initial

@@ -1,0 +1,67 @@
+"""How a state looks on a page: its word, its icon, its second line."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from dashboard import times
+from hosting.models import HostedModel
+from hosting.states import State
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One state as people see it. `css` is its class, for the pill, the ribbon and the chart."""
+
+    word: str
+    icon: str
+    css: str
+
+
+LOOKS = {
+    State.ASLEEP: Look("Asleep", "moon", "asleep"),
+    State.AWAKENING: Look("Awakening", "sunrise", "awakening"),
+    State.AWAKE: Look("Awake", "sun", "awake"),
+    State.DRAINING: Look("Falling asleep", "moon", "draining"),
+    State.FAILED: Look("Failed", "triangle-alert", "failed"),
+}
+OFF = Look("Switched off", "power", "off")
+FILTERS = (State.AWAKE, State.AWAKENING, State.ASLEEP, State.FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class StateView:
+    """A model's state and the line beneath it."""
+
+    look: Look
+    detail: str
+    bad: bool = False
+
+
+def view(model: HostedModel, *, now: datetime) -> StateView:
+    """What to say about the model now."""
+    if not model.active:
+        return StateView(OFF, "its address answers 404")
+    state = model.current_state
+    passed = (now - model.state_changed_at).total_seconds()
+    if state == State.FAILED:
+        return StateView(LOOKS[state], model.failure_reason or "It did not wake up.", bad=True)
+    if state == State.ASLEEP:
+        today = passed < times.DAY
+        since = (
+            f"{model.state_changed_at:%H:%M}"
+            if today
+            else times.on(model.state_changed_at, now=now)
+        )
+        return StateView(LOOKS[state], f"since {since}")
+    return StateView(LOOKS[state], f"for {times.roughly(passed)}")
+
+
+def look(state: str) -> Look:
+    """The look of a state by its name in a row."""
+    return LOOKS[State(state)]
+
+
+def in_filter(model: HostedModel, wanted: State) -> bool:
+    """Whether the list shows the model under this state; falling asleep counts as awake."""
+    state = State.AWAKE if model.current_state == State.DRAINING else model.current_state
+    return model.active and state == wanted

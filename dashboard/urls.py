@@ -1,0 +1,40 @@
+"""Every address of the dashboard."""
+
+from django.urls import path
+
+from dashboard.views import creating, listing, live, managing, model, secrets, team
+
+urlpatterns = [
+    path("", listing.models, name="models"),
+    path("host/", creating.choose, name="choose"),
+    path("host/<slug:source>/", creating.create, name="create"),
+    path("subdomain/", creating.check_subdomain, name="check-subdomain"),
+    path("catalogue/<slug:slug>.svg", creating.picture, name="picture"),
+    path("models/<slug:subdomain>/", model.page, name="model"),
+    path("models/<slug:subdomain>/activity/", model.activity, name="model-activity"),
+    path("models/<slug:subdomain>/code/", model.snippet, name="model-snippet"),
+    path("models/<slug:subdomain>/wake/", model.wake, name="model-wake"),
+    path("models/<slug:subdomain>/sleep/", model.sleep, name="model-sleep"),
+    path("models/<slug:subdomain>/activate/", model.activate, name="model-activate"),
+    path("models/<slug:subdomain>/deactivate/", model.deactivate, name="model-deactivate"),
+    path("models/<slug:subdomain>/tokens/", secrets.token_list, name="model-tokens"),
+    path("models/<slug:subdomain>/tokens/issue/", secrets.issue_token, name="issue-token"),
+    path(
+        "models/<slug:subdomain>/tokens/<int:token_id>/revoke/",
+        secrets.revoke_token,
+        name="revoke-token",
+    ),
+    path("models/<slug:subdomain>/settings/", managing.settings, name="model-settings"),
+    path(
+        "models/<slug:subdomain>/settings/change/", managing.change_settings, name="change-settings"
+    ),
+    path("models/<slug:subdomain>/deploy/", managing.deploy, name="model-deploy"),
+    path("models/<slug:subdomain>/delete/", managing.delete, name="model-delete"),
+    path("api-keys/", secrets.key_list, name="api-keys"),
+    path("api-keys/issue/", secrets.issue_key, name="issue-key"),
+    path("api-keys/<int:key_id>/revoke/", secrets.revoke_key, name="revoke-key"),
+    path("members/", team.members, name="members"),
+    path("docs/", team.docs, name="docs"),
+    path("team/", listing.choose_team, name="choose-team"),
+    path("live/", live.stream, name="live"),
+]
