@@ -17,6 +17,8 @@ NO_SUCH_MODEL = "Your team has no hosted model of this name."
 class TeamViewSet(GenericViewSet):
     """Sees one team's things only; whatever else exists is 404, in the same words."""
 
+    metadata_class = None  # OPTIONS: what there is to know is in the OpenAPI document
+
     @property
     def team(self) -> Team:
         """The team the request speaks for."""
