@@ -73,7 +73,8 @@ def series_of_many(
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT model_id, date_bin(make_interval(secs => %s), minute, %s) AS bucket, sum(requests), sum(errors)
+            SELECT model_id, date_bin(make_interval(secs => %s), minute, %s) AS bucket,
+                sum(requests), sum(errors)
             FROM hosting_usageminute
             WHERE model_id = ANY(%s) AND minute >= %s AND minute < %s
             GROUP BY 1, 2

@@ -2,19 +2,37 @@
 
 from hosting.models.build import Build
 from hosting.models.hosted_model import HostedModel
+from hosting.models.ledger import (
+    ChainDay,
+    ClosedHour,
+    DirtyHour,
+    LedgerClock,
+    Reconciliation,
+    SpoolSegment,
+    SpoolSource,
+)
 from hosting.models.replica import Replica
 from hosting.models.revision import Revision
 from hosting.models.token import EndpointToken
 from hosting.models.transition import Transition
-from hosting.models.usage import UsageMinute, UsageRecord
+from hosting.models.usage import UsageDay, UsageHour, UsageMinute, UsageRecord
 
 __all__ = [
     "Build",
+    "ChainDay",
+    "ClosedHour",
+    "DirtyHour",
     "EndpointToken",
     "HostedModel",
+    "LedgerClock",
+    "Reconciliation",
     "Replica",
     "Revision",
+    "SpoolSegment",
+    "SpoolSource",
     "Transition",
+    "UsageDay",
+    "UsageHour",
     "UsageMinute",
     "UsageRecord",
 ]

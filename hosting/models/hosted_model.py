@@ -21,6 +21,8 @@ class HostedModel(models.Model):
     subdomain = models.CharField(max_length=40)
     description = models.CharField(max_length=200, blank=True)
     active = models.BooleanField(default=True)
+    # Its team's credits or a budget ran out: callers get 402. Written by hosting.billing only.
+    payment_required = models.BooleanField(default=False, editable=False)
     public = models.BooleanField(default=False)
     revision = models.ForeignKey(
         "hosting.Revision", on_delete=models.PROTECT, null=True, related_name="+"
