@@ -126,6 +126,8 @@ EVENT_WORDS = {
     "idle": "no requests",
     "sleep": "put to sleep",
     "drained": "all requests done",
+    "doze": "paused, its memory kept",
+    "deep_sleep": "stopped",
     "replica_lost": "its container was gone",
     "crash_loop": "its container keeps ending",
 }

@@ -22,10 +22,11 @@ LOOKS = {
     State.AWAKENING: Look("Awakening", "sunrise", "awakening"),
     State.AWAKE: Look("Awake", "sun", "awake"),
     State.DRAINING: Look("Falling asleep", "moon", "draining"),
+    State.DROWSY: Look("Drowsy", "moon", "drowsy"),
     State.FAILED: Look("Failed", "triangle-alert", "failed"),
 }
 OFF = Look("Switched off", "power", "off")
-FILTERS = (State.AWAKE, State.AWAKENING, State.ASLEEP, State.FAILED)
+FILTERS = (State.AWAKE, State.AWAKENING, State.DROWSY, State.ASLEEP, State.FAILED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,13 @@ from enum import StrEnum
 
 
 class State(StrEnum):
-    """What a hosted model is doing. `DROWSY` (paused) joins the table with the paused tier."""
+    """What a hosted model is doing."""
 
     ASLEEP = "asleep"
     AWAKENING = "awakening"
     AWAKE = "awake"
     DRAINING = "draining"
+    DROWSY = "drowsy"  # paused: memory kept, no CPU, back in milliseconds
     FAILED = "failed"
 
 
@@ -21,7 +22,9 @@ class Event(StrEnum):
     START_FAILED = "start_failed"  # the container exited, or the start-up budget ran out
     IDLE = "idle"  # quiet for the idle timeout, everywhere
     SLEEP = "sleep"  # put to sleep by a person, or switched off, or deleted
-    DRAINED = "drained"  # every live router has let go of the replica
+    DRAINED = "drained"  # every live router has let go of the replica: stop it
+    DOZE = "doze"  # every live router has let go of the replica: pause it
+    DEEP_SLEEP = "deep_sleep"  # drowsy for long enough, or its memory is wanted
     REPLICA_LOST = "replica_lost"  # the container is gone, once
     CRASH_LOOP = "crash_loop"  # the container is gone again, soon after the last time
 
@@ -39,8 +42,15 @@ MOVES: dict[tuple[State, Event], State] = {
     (State.AWAKE, Event.CRASH_LOOP): State.FAILED,
     (State.DRAINING, Event.REQUEST): State.AWAKE,
     (State.DRAINING, Event.DRAINED): State.ASLEEP,
+    (State.DRAINING, Event.DOZE): State.DROWSY,
+    # Draining towards drowsy becomes draining towards asleep: the newest move tells.
+    (State.DRAINING, Event.SLEEP): State.DRAINING,
     (State.DRAINING, Event.REPLICA_LOST): State.ASLEEP,
     (State.DRAINING, Event.CRASH_LOOP): State.FAILED,
+    (State.DROWSY, Event.REQUEST): State.AWAKENING,
+    (State.DROWSY, Event.SLEEP): State.ASLEEP,
+    (State.DROWSY, Event.DEEP_SLEEP): State.ASLEEP,
+    (State.DROWSY, Event.REPLICA_LOST): State.ASLEEP,
 }
 
 # States somebody must lead out of: a reconciler holds a lease on them, the sweep looks after them.
@@ -54,4 +64,4 @@ def after(state: State, event: Event) -> State | None:
 
 def public_status(state: State) -> str:
     """The one word `GET /v1` says: "running" when a request would be answered at once."""
-    return "running" if state in (State.AWAKE, State.DRAINING) else "starting"
+    return "running" if state in (State.AWAKE, State.DRAINING, State.DROWSY) else "starting"

@@ -22,6 +22,7 @@ class FakeRuntime:
 
     name: str = "fake"
     isolates: bool = False
+    pauses: bool = True
     host: str = "127.0.0.1"
     first_port: int = 40001
     available: bool = True
@@ -29,6 +30,8 @@ class FakeRuntime:
     refuse_images: dict[str, str] = field(default_factory=dict)
     started: list[str] = field(default_factory=list)
     stopped: list[str] = field(default_factory=list)
+    paused: list[str] = field(default_factory=list)
+    resumed: list[str] = field(default_factory=list)
     specs: dict[str, ReplicaSpec] = field(default_factory=dict)
     built: set[str] = field(default_factory=set)
     failing_builds: set[str] = field(default_factory=set)
@@ -73,6 +76,24 @@ class FakeRuntime:
             self.stopped.append(name)
         self._logs.pop(name, None)
 
+    def pause(self, name: str) -> None:
+        self._answer()
+        if self._is_running(name):
+            self._observed[name] = replace(self._observed[name], paused=True)
+            self.paused.append(name)
+
+    def resume(self, name: str) -> bool:
+        self._answer()
+        if not self._is_running(name):
+            return False
+        self._observed[name] = replace(self._observed[name], paused=False)
+        self.resumed.append(name)
+        return True
+
+    def _is_running(self, name: str) -> bool:
+        observed = self._observed.get(name)
+        return observed is not None and observed.status == Status.RUNNING
+
     def logs(self, name: str, *, lines: int = 50) -> str:
         self._answer()
         return "".join(self._logs.get(name, "").splitlines(keepends=True)[-lines:])
@@ -98,6 +119,7 @@ class FakeRuntime:
             status=Status.EXITED,
             host=None,
             port=None,
+            paused=False,
             exit_code=137 if out_of_memory else exit_code,
             out_of_memory=out_of_memory,
         )

@@ -97,6 +97,10 @@ class RealWorld:
         with suppress(OSError, http.client.HTTPException):
             ask(ready(observed), "/echo", {"crash": True})
 
+    def answers(self, observed: Observed) -> None:
+        """The server answers."""
+        ready(observed)
+
     def clean(self) -> None:
         for runtime, name in self._started:
             runtime.stop(name, grace_seconds=0)
@@ -128,6 +132,9 @@ class FakeWorld:
 
     def end(self, observed: Observed) -> None:
         self.runtime.exit(observed.name, exit_code=3)
+
+    def answers(self, observed: Observed) -> None:
+        assert self.runtime.find(observed.name) == observed
 
     def clean(self) -> None:
         for runtime in (self.runtime, self._neighbour):

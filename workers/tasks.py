@@ -20,16 +20,25 @@ def tools() -> Tools:
     return Tools(runtime=engine.runtime(), probe=probe, clock=SystemClock())
 
 
-@shared_task(name=nudges.WAKE)
+@shared_task(
+    name=nudges.WAKE,
+    autoretry_for=(RuntimeUnavailable,),
+    retry_backoff=True,
+    max_retries=3,
+)
 def wake_model(*, model_id: int, cause: str = "request", token_id: int = 0, **_: object) -> None:
-    """A request met a sleeping model: ask for a replica, unless it is too early to try again."""
+    """A request met a sleeping model: get it awake, unless it is too early to try again.
+
+    One task for both halves: a second hop through the broker would cost every wake its time.
+    """
     model = HostedModel.objects.filter(pk=model_id).first()
     if model is None:
         return
     try:
-        operations.wake(model, cause=cause, now=timezone.now(), respect_backoff=True)
+        operations.wake(model, cause=cause, now=timezone.now(), respect_backoff=True, nudge=False)
     except (ModelInactive, WakeBackoff):
         return  # the router reads why from the route
+    reconcile(model_id, tools=tools())
     if token_id:
         note_used(token_id, now=timezone.now())
 

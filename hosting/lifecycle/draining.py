@@ -87,11 +87,13 @@ def is_idle(
     )
 
 
-def finish_if_released(model: HostedModel, *, now: datetime) -> bool:
-    """Put a draining model to sleep once every live router has let go of it.
+def finish_if_released(model: HostedModel, *, now: datetime, pauses: bool) -> bool:
+    """Put a draining model to rest once every live router has let go of it.
 
-    Requests longer than the drain timeout are not waited for.
+    It dozes if it drains for being idle and its runtime `pauses`, else it sleeps. Requests longer
+    than the drain timeout are not waited for; they end with their replica.
     """
+    event = Event.DOZE if pauses and may_doze(model) else Event.DRAINED
     drain_ends = model.state_changed_at + timedelta(seconds=settings.DRAIN_TIMEOUT_SECONDS)
     if now < drain_ends:
         try:
@@ -100,7 +102,15 @@ def finish_if_released(model: HostedModel, *, now: datetime) -> bool:
             return False
         if not is_released(reports.of(model.pk), routers=reports.routers, model=model):
             return False
-    return machine.apply(model, Event.DRAINED, now=now, failure_count=0)
+    else:
+        event = Event.DRAINED  # somebody's request would freeze with the replica
+    return machine.apply(model, event, now=now, failure_count=0)
+
+
+def may_doze(model: HostedModel) -> bool:
+    """Whether a draining model drains for being idle, and its memory may be kept."""
+    move = model.transitions.filter(to_state=State.DRAINING).first()
+    return move is not None and move.event == Event.IDLE and model.deep_sleep_after_seconds > 0
 
 
 def is_released(reports: list[wire.Report], *, routers: int, model: HostedModel) -> bool:

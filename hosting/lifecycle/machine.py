@@ -16,12 +16,18 @@ MOST_ROUNDS = 20
 
 
 def apply(
-    model: HostedModel, event: Event, *, now: datetime, cause: str = "", **fields: object
+    model: HostedModel,
+    event: Event,
+    *,
+    now: datetime,
+    cause: str = "",
+    nudge: bool = True,
+    **fields: object,
 ) -> bool:
     """Move the model if the event means anything in its present state; True when it moved.
 
     `fields` are written by the same UPDATE. The passed instance is brought up to date. On commit
-    the route is published and a worker is nudged to act.
+    the route is published and a worker is nudged to act, unless the caller acts itself.
     """
     for _ in range(MOST_ROUNDS):
         model.refresh_from_db()
@@ -45,7 +51,8 @@ def apply(
                 at=now,
             )
             route_table.publish_on_commit(model.pk)
-            nudge_on_commit(model.pk)
+            if nudge:
+                nudge_on_commit(model.pk)
         model.refresh_from_db()
         return True
     raise RuntimeError(f"{model} was changed by others {MOST_ROUNDS} times in a row")

@@ -12,7 +12,7 @@ from django.db.models import F, Max
 from accounts.models import Team, User
 from hosting import route_table, subdomains, tokens
 from hosting.errors import ModelInactive, SubdomainTaken, WakeBackoff
-from hosting.lifecycle import builds, machine, validation
+from hosting.lifecycle import builds, draining, machine, validation
 from hosting.lifecycle.specs import RevisionSpec, catalogue_spec
 from hosting.models import EndpointToken, HostedModel, Revision
 from hosting.states import Event, State
@@ -99,12 +99,14 @@ def change_settings(
     public: bool | None = None,
     description: str | None = None,
     idle_timeout_seconds: int | None = None,
+    deep_sleep_after_seconds: int | None = None,
     request_timeout_seconds: int | None = None,
     startup_timeout_seconds: int | None = None,
 ) -> None:
     """Change what is given; None leaves a setting as it is. Raises InvalidValue."""
     timeouts = {
         "idle_timeout_seconds": idle_timeout_seconds,
+        "deep_sleep_after_seconds": deep_sleep_after_seconds,
         "request_timeout_seconds": request_timeout_seconds,
         "startup_timeout_seconds": startup_timeout_seconds,
     }
@@ -130,14 +132,21 @@ def deactivate(model: HostedModel, *, cause: str, now: datetime) -> None:
     """Switch the model off: 404 on every route, no waking, and what runs is put to sleep."""
     with transaction.atomic():
         _change(model, active=False)
-        machine.apply(model, Event.SLEEP, now=now, cause=cause)
+        _put_to_sleep(model, cause=cause, now=now)
 
 
-def wake(model: HostedModel, *, cause: str, now: datetime, respect_backoff: bool = False) -> None:
+def wake(
+    model: HostedModel,
+    *,
+    cause: str,
+    now: datetime,
+    respect_backoff: bool = False,
+    nudge: bool = True,
+) -> None:
     """Ask for a replica. Safe to call at any time, from anyone, any number of times.
 
-    A person may try again at once after a failed wake; requests (`respect_backoff`) may not.
-    Raises ModelInactive or WakeBackoff.
+    A person may try again at once after a failed wake; requests (`respect_backoff`) may not. A
+    worker that reconciles next needs no `nudge`. Raises ModelInactive or WakeBackoff.
     """
     model.refresh_from_db()
     if not model.active or model.deleted_at is not None:
@@ -145,21 +154,31 @@ def wake(model: HostedModel, *, cause: str, now: datetime, respect_backoff: bool
     if respect_backoff and model.state == State.FAILED and model.retry_at and now < model.retry_at:
         seconds = (model.retry_at - now).total_seconds()
         raise WakeBackoff(f"{model.failure_reason} The next try is due in {seconds:.0f} s.")
-    if not machine.apply(model, Event.REQUEST, now=now, cause=cause):
+    if not machine.apply(model, Event.REQUEST, now=now, cause=cause, nudge=nudge):
         route_table.publish(model.pk)  # whoever asks has an older route
 
 
 def sleep(model: HostedModel, *, cause: str, now: datetime) -> None:
-    """Put to sleep: requests in flight end first, later ones wake it again. Safe to repeat."""
-    machine.apply(model, Event.SLEEP, now=now, cause=cause)
+    """Stop its replica: requests in flight end first, later ones wake it again.
+
+    Safe to repeat. Only idleness makes a model drowsy; who asks for sleep wants the memory back.
+    """
+    _put_to_sleep(model, cause=cause, now=now)
 
 
 def delete_model(model: HostedModel, *, cause: str, now: datetime) -> None:
     """Delete for good. Its usage stays on record; its name stays the team's for 90 days."""
     with transaction.atomic():
         _change(model, active=False, deleted_at=now)
-        if not machine.apply(model, Event.SLEEP, now=now, cause=cause):
+        if not _put_to_sleep(model, cause=cause, now=now):
             machine.nudge_on_commit(model.pk)
+
+
+def _put_to_sleep(model: HostedModel, *, cause: str, now: datetime) -> bool:
+    """Leave a drain that already leads to a stop alone: routers would have to let go again."""
+    if model.current_state == State.DRAINING and not draining.may_doze(model):
+        return False
+    return machine.apply(model, Event.SLEEP, now=now, cause=cause)
 
 
 def _change(model: HostedModel, **fields: Any) -> None:

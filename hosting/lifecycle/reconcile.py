@@ -6,12 +6,12 @@ can be repeated by whoever comes next.
 
 from datetime import timedelta
 
-from hosting.lifecycle import draining, machine, replicas, starting
-from hosting.lifecycle.leases import lease
+from hosting.lifecycle import dozing, draining, machine, replicas, starting
+from hosting.lifecycle.leases import Lease, lease
 from hosting.lifecycle.tools import Tools
 from hosting.models import HostedModel, Replica
 from hosting.models.replica import ReplicaStatus
-from hosting.runtimes.base import Observed, Status
+from hosting.runtimes.base import Status
 from hosting.states import Event, State
 
 # A replica that lived this long before it was lost did not fail to start.
@@ -27,21 +27,30 @@ def reconcile(model_id: int, *, tools: Tools) -> bool:
             model = HostedModel.objects.select_related("revision").get(pk=model_id)
             seen = model.generation
             _stop_unwanted(model, tools=tools)
-            if model.current_state == State.AWAKENING:
-                starting.start(model, lease=held, tools=tools)
-            elif model.current_state in (State.AWAKE, State.DRAINING):
-                _check_replicas(model, tools=tools)
-                if model.current_state == State.DRAINING:
-                    draining.finish_if_released(model, now=tools.clock.now())
+            _act(model, lease=held, tools=tools)
         # A nudge that came while we held the lease was turned away: look again after letting go.
         if HostedModel.objects.get(pk=model_id).generation == seen:
             return True
 
 
+def _act(model: HostedModel, *, lease: Lease, tools: Tools) -> None:
+    state = model.current_state
+    if state == State.AWAKENING:
+        if not dozing.resume(model, tools=tools):
+            starting.start(model, lease=lease, tools=tools)
+    elif state in (State.AWAKE, State.DRAINING):
+        _check_replicas(model, tools=tools)
+        if model.current_state == State.DRAINING:
+            now = tools.clock.now()
+            draining.finish_if_released(model, now=now, pauses=tools.runtime.pauses)
+    elif state == State.DROWSY:
+        dozing.pause(model, lease=lease, tools=tools)
+
+
 def _check_replicas(model: HostedModel, *, tools: Tools) -> None:
     """Notice replicas the engine has lost; the last one gone moves the model."""
     ready = list(model.replicas.filter(status=ReplicaStatus.READY))
-    lost = [each for each in ready if not _is_running(tools.runtime.find(each.name))]
+    lost = [each for each in ready if not _goes_on(each, tools=tools)]
     for replica in lost:
         replicas.bury(replica, tools=tools)
     if len(lost) < len(ready):
@@ -71,9 +80,15 @@ def _is_wanted(replica: Replica, *, model: HostedModel) -> bool:
     if replica.status == ReplicaStatus.STARTING:
         return model.current_state == State.AWAKENING and replica.revision_id == model.revision_id
     if replica.status == ReplicaStatus.READY:
-        return model.current_state in (State.AWAKE, State.DRAINING)
+        if model.current_state == State.AWAKENING:  # paused, or not stopped yet: it can go on
+            return replica.revision_id == model.revision_id
+        return model.current_state in (State.AWAKE, State.DRAINING, State.DROWSY)
     return False
 
 
-def _is_running(observed: Observed | None) -> bool:
-    return observed is not None and observed.status == Status.RUNNING
+def _goes_on(replica: Replica, *, tools: Tools) -> bool:
+    """Whether it runs; one that was paused behind our back is resumed."""
+    observed = tools.runtime.find(replica.name)
+    if observed is None or observed.status != Status.RUNNING:
+        return False
+    return tools.runtime.resume(replica.name) if observed.paused else True

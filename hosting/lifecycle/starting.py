@@ -1,6 +1,7 @@
 """From awakening to awake: build the image if need be, start one replica, wait until it answers."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -69,7 +70,7 @@ def spec_of(replica: Replica) -> ReplicaSpec:
     )
 
 
-def failure(model: HostedModel, *, reason: str, now: datetime) -> dict[str, object]:
+def failure(model: HostedModel, *, reason: str, now: datetime) -> dict[str, Any]:
     """The columns that say why it failed and when the next try is due."""
     pause = BACKOFF[min(model.failure_count, len(BACKOFF) - 1)]
     return {

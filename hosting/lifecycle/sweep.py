@@ -15,12 +15,12 @@ from django.db.models import Q
 
 from hosting import nudges, route_table
 from hosting.errors import RuntimeUnavailable
-from hosting.lifecycle import builds, draining
+from hosting.lifecycle import builds, dozing, draining
 from hosting.lifecycle.tools import Tools
 from hosting.models import Build, HostedModel, Replica
 from hosting.models.build import BuildStatus
 from hosting.models.replica import ReplicaStatus
-from hosting.runtimes.base import Status
+from hosting.runtimes.base import Observed, Status
 from hosting.states import TRANSIENT, State
 
 logger = logging.getLogger(__name__)
@@ -37,6 +37,7 @@ def sweep(*, tools: Tools) -> None:
         now = tools.clock.now()
         _keep_published(now)
         draining.start_draining_idle(now=now)
+        dozing.deepen(now=now)
         for build in _abandoned_builds(now):
             builds.request(build.slug)
         for model_id in _unfinished(now) | _lost(tools):
@@ -56,7 +57,9 @@ def _unfinished(now: datetime) -> set[int]:
 
 
 def _lost(tools: Tools) -> set[int]:
-    """Awake models whose replica the engine has lost; containers without a row are stopped.
+    """Models whose replica the engine has lost, or paused or resumed behind our back.
+
+    Containers without a row are stopped.
 
     The engine is asked first: a container that is listed had its row before it was made.
     """
@@ -65,7 +68,10 @@ def _lost(tools: Tools) -> set[int]:
     except RuntimeUnavailable as error:
         logger.warning("the engine doesn't answer: %s", error)
         return set()
-    rows = Replica.objects.exclude(status=ReplicaStatus.GONE).only("pk", "model_id", "status")
+    rows = Replica.objects.exclude(status=ReplicaStatus.GONE).only(
+        "pk", "model_id", "status", "model__state"
+    )
+    rows = rows.select_related("model")
     by_name = {row.name: row for row in rows}
     for name in observed.keys() - by_name.keys():
         logger.warning("stopping %s: no replica of ours", name)
@@ -74,8 +80,16 @@ def _lost(tools: Tools) -> set[int]:
         row.model_id
         for name, row in by_name.items()
         if row.status == ReplicaStatus.READY
-        and (name not in observed or observed[name].status == Status.EXITED)
+        and not _is_as_it_should(observed.get(name), state=row.model.current_state)
     }
+
+
+def _is_as_it_should(observed: Observed | None, *, state: State) -> bool:
+    if observed is None or observed.status == Status.EXITED:
+        return False
+    if state == State.AWAKE:
+        return not observed.paused  # it would take connections and never answer
+    return state != State.DROWSY or observed.paused
 
 
 def _abandoned_builds(now: datetime) -> list[Build]:

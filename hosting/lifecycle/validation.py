@@ -16,6 +16,7 @@ IMAGE_REFERENCE = re.compile(
 VARIABLE_NAME = re.compile(r"[A-Z_][A-Z0-9_]*")
 TIMEOUT_LIMITS = {
     "idle_timeout_seconds": (5, 86_400),
+    "deep_sleep_after_seconds": (0, 604_800),
     "request_timeout_seconds": (1, 3_600),
     "startup_timeout_seconds": (5, 1_800),
 }

@@ -28,6 +28,8 @@ class HostedModel(models.Model):
         "hosting.Revision", on_delete=models.PROTECT, null=True, related_name="+"
     )
     idle_timeout_seconds = models.PositiveIntegerField(default=300)
+    # How long it stays paused, its memory kept, before it is stopped; 0: stopped at once.
+    deep_sleep_after_seconds = models.PositiveIntegerField(default=1800)
     request_timeout_seconds = models.PositiveIntegerField(default=600)
     startup_timeout_seconds = models.PositiveIntegerField(default=300)
     created_by = models.ForeignKey(

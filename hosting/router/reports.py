@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 EVERY_SECONDS = 0.5
 _AT_MOST_EVERY_SECONDS = 0.02
-_RESTING = (State.ASLEEP, State.FAILED)
+_RESTING = (State.ASLEEP, State.DROWSY, State.FAILED)
 
 
 class Reporter:

@@ -51,6 +51,7 @@ class Observed:
     port: int | None = None
     exit_code: int | None = None
     out_of_memory: bool = False
+    paused: bool = False  # running, but frozen: it takes connections and never answers
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -77,6 +78,7 @@ class Runtime(Protocol):
 
     name: str
     isolates: bool  # False: replicas share the host's files and network
+    pauses: bool  # whether a replica can be frozen, its memory kept
 
     def start(self, spec: ReplicaSpec) -> Observed:
         """Start the replica, or find it under its name. Raises ReplicaFailed for a bad image."""
@@ -88,7 +90,13 @@ class Runtime(Protocol):
         """Every replica of this installation."""
 
     def stop(self, name: str, *, grace_seconds: float = 10.0) -> None:
-        """SIGTERM, grace, SIGKILL, remove. Gone already is success."""
+        """SIGTERM, grace, SIGKILL, remove. Gone already is success, paused is no obstacle."""
+
+    def pause(self, name: str) -> None:
+        """Freeze the replica. One that has ended or is gone stays as it is."""
+
+    def resume(self, name: str) -> bool:
+        """Let a paused replica go on; whether it runs, paused before or not."""
 
     def logs(self, name: str, *, lines: int = 50) -> str:
         """The last lines the replica wrote; empty when it is gone."""

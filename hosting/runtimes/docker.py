@@ -42,6 +42,7 @@ class DockerRuntime:
 
     name = "docker"
     isolates = True
+    pauses = True
 
     def __init__(
         self,
@@ -102,6 +103,31 @@ class DockerRuntime:
                 self._remove(container)
             except NotFound:
                 return
+
+    def pause(self, name: str) -> None:
+        """Freeze by the kernel's freezer: no CPU, all memory kept."""
+        with answering(f"{name} could not be paused"):
+            try:
+                self._engine.client.pause(self._container(name))
+            except NotFound:
+                return
+            except APIError as error:
+                if not _is_already(error):
+                    raise
+
+    def resume(self, name: str) -> bool:
+        """One call to the engine where the replica was paused."""
+        with answering(f"{name} could not be resumed"):
+            try:
+                self._engine.client.unpause(self._container(name))
+            except NotFound:
+                return False
+            except APIError as error:
+                if not _is_already(error):
+                    raise
+                found = self.find(name)
+                return found is not None and found.status == Status.RUNNING
+        return True
 
     def logs(self, name: str, *, lines: int = 50) -> str:
         """Both streams, in the order they came, the last part of what is asked for."""
@@ -248,6 +274,7 @@ def _observed(inspected: Mapping[str, Any], *, left_over: bool = False) -> Obser
             status=Status.RUNNING,
             host=_address(inspected),
             port=int(port) if port.isdigit() else None,
+            paused=state["Status"] == "paused",
             labels=ours,
         )
     if state["Status"] in ("exited", "dead"):
@@ -264,6 +291,12 @@ def _observed(inspected: Mapping[str, Any], *, left_over: bool = False) -> Obser
     if left_over and _made_at(inspected) < datetime.now(UTC) - _MADE_AND_LEFT:
         return Observed(name=name, status=Status.EXITED, labels=ours)
     return None
+
+
+def _is_already(error: APIError) -> bool:
+    """Whether there was nothing to freeze or thaw. Engines differ in the status they give it."""
+    words = explanation(error).lower()
+    return error.status_code == 409 or "not paused" in words or "not running" in words
 
 
 def _address(inspected: Mapping[str, Any]) -> str | None:

@@ -65,6 +65,29 @@ def is_alive(known: dict[str, Any]) -> bool:
         return False
 
 
+def server_of(known: dict[str, Any]) -> int | None:
+    """The server a launcher watches, which leads a group of its own; None when it has ended.
+
+    Its pid can't become somebody else's while the launcher lives and has not reaped it.
+    """
+    if not is_alive(known):
+        return None
+    try:
+        children = Path(f"/proc/{known['pid']}/task/{known['pid']}/children").read_text().split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return int(children[0]) if children else None
+
+
+def is_stopped(known: dict[str, Any]) -> bool:
+    """Whether the server was stopped by a signal and waits for SIGCONT."""
+    try:
+        server = server_of(known)
+        return server is not None and _stat(server)[0] == "T"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 def session_of(pid: int) -> int | None:
     """The session a process belongs to, None when it is gone."""
     try:

@@ -35,6 +35,7 @@ class ProcessRuntime:
 
     name = "process"
     isolates = False
+    pauses = True
 
     def __init__(self, *, installation: str, state_dir: Path) -> None:
         self.installation = installation
@@ -76,6 +77,7 @@ class ProcessRuntime:
                 status=Status.RUNNING,
                 host="127.0.0.1",
                 port=launch["port"],
+                paused=launcher.is_stopped(replica),
                 labels=launch["labels"],
             )
         code = ended["exit_code"] if ended else None
@@ -98,6 +100,27 @@ class ProcessRuntime:
             if replica is not None:
                 _end(replica, grace_seconds=grace_seconds)
             shutil.rmtree(folder, ignore_errors=True)
+
+    def pause(self, name: str) -> None:
+        """SIGSTOP for the server and what it forked; its launcher stays awake to watch it."""
+        self._signal(name, signal.SIGSTOP)
+
+    def resume(self, name: str) -> bool:
+        """SIGCONT; whether there was anybody to hear it."""
+        return self._signal(name, signal.SIGCONT)
+
+    def _signal(self, name: str, number: signal.Signals) -> bool:
+        """Signal the server's process group; False when it has ended."""
+        with locks.held(self._lock(name)):
+            replica = _read(self._folder(name) / launcher.REPLICA)
+            server = None if replica is None else launcher.server_of(replica)
+            if server is None:
+                return False
+            try:
+                os.killpg(server, number)
+            except ProcessLookupError:
+                return False
+            return True
 
     def logs(self, name: str, *, lines: int = 50) -> str:
         """The last lines of both halves of the log."""
@@ -216,6 +239,9 @@ def _end(replica: dict[str, Any], *, grace_seconds: float) -> None:
     if process is not None:
         try:
             if launcher.is_alive(replica):
+                server = launcher.server_of(replica)
+                if server is not None:  # a stopped process doesn't hear SIGTERM
+                    os.killpg(server, signal.SIGCONT)
                 signal.pidfd_send_signal(process, signal.SIGTERM)
                 select.select([process], [], [], grace_seconds)
         except ProcessLookupError:

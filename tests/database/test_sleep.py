@@ -42,7 +42,8 @@ def state_of(model: HostedModel) -> State:
     return model.current_state
 
 
-def test_a_model_sleeps_after_its_idle_timeout(awake, tools, clock, runtime):
+def test_a_model_that_may_not_be_drowsy_sleeps_after_its_idle_timeout(awake, tools, clock, runtime):
+    operations.change_settings(awake, deep_sleep_after_seconds=0)
     now = clock.advance(minutes=5)
     report(awake, at=now, idle=300.0)
 

@@ -166,6 +166,49 @@ def test_two_that_stop_one_replica_both_succeed(world):
     assert world.runtime.find("replica-14") is None
 
 
+def test_a_paused_replica_runs_on_where_it_was(world):
+    started = world.start(spec("replica-15"))
+
+    world.runtime.pause("replica-15")
+    paused = eventually(lambda: world.runtime.find("replica-15").paused)
+    resumed = world.runtime.resume("replica-15")
+
+    assert (paused, resumed) == (True, True)
+    assert world.runtime.find("replica-15") == started
+    world.answers(started)
+
+
+def test_pausing_and_resuming_may_be_repeated(world):
+    world.start(spec("replica-16"))
+
+    for _ in range(2):
+        world.runtime.pause("replica-16")
+    resumed = [world.runtime.resume("replica-16") for _ in range(2)]
+
+    assert resumed == [True, True]
+
+
+def test_a_paused_replica_can_be_stopped(world):
+    world.start(spec("replica-17"))
+    world.runtime.pause("replica-17")
+
+    world.runtime.stop("replica-17", grace_seconds=5)
+
+    assert world.runtime.find("replica-17") is None
+
+
+def test_what_has_ended_or_never_was_can_not_be_resumed(world):
+    world.end(world.start(spec("replica-18")))
+    eventually(lambda: world.runtime.find("replica-18").status is Status.EXITED)
+
+    world.runtime.pause("replica-18")
+    world.runtime.pause("replica-19")
+
+    assert not world.runtime.resume("replica-18")
+    assert not world.runtime.resume("replica-19")
+    assert world.runtime.find("replica-18").status is Status.EXITED
+
+
 def test_a_build_is_known_by_its_fingerprint(world):
     recipe = catalogue.recipe(worlds.ECHO)
     steps = []

@@ -50,6 +50,7 @@ class HostedModelSerializer(serializers.ModelSerializer[HostedModel]):
             "state_changed_at",
             "failure",
             "idle_timeout_seconds",
+            "deep_sleep_after_seconds",
             "request_timeout_seconds",
             "startup_timeout_seconds",
             "revision",
@@ -96,6 +97,7 @@ class ModelSettingsSerializer(serializers.Serializer[Any]):
     public = serializers.BooleanField(required=False)
     description = serializers.CharField(max_length=200, allow_blank=True, required=False)
     idle_timeout_seconds = _seconds("idle_timeout_seconds")
+    deep_sleep_after_seconds = _seconds("deep_sleep_after_seconds")
     request_timeout_seconds = _seconds("request_timeout_seconds")
     startup_timeout_seconds = _seconds("startup_timeout_seconds")
 

@@ -1,0 +1,230 @@
+"""Drowsy: paused, back in milliseconds, and never a request sent to a frozen replica."""
+
+from datetime import timedelta
+
+import pytest
+
+from hosting import nudges, route_table
+from hosting.errors import RuntimeUnavailable
+from hosting.lifecycle import dozing, draining, leases, operations
+from hosting.lifecycle import sweep as sweeping
+from hosting.lifecycle.reconcile import reconcile
+from hosting.models import HostedModel, Replica
+from hosting.states import Event, State, public_status
+from tests.database.conftest import NOON
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("routes")]
+
+
+@pytest.fixture
+def drowsy(model, tools, clock):
+    """A model that was quiet for five minutes; no router is there to be asked."""
+    operations.wake(model, cause="request", now=NOON)
+    reconcile(model.pk, tools=tools)
+    draining.start_draining_idle(now=clock.advance(minutes=5))
+    reconcile(model.pk, tools=tools)
+    model.refresh_from_db()
+    return model
+
+
+@pytest.fixture
+def nudged(monkeypatch):
+    """The models a worker was asked to look at."""
+    found = []
+    monkeypatch.setattr(nudges, "reconcile", lambda _, *, model_id: found.append(model_id))
+    return found
+
+
+def state_of(model: HostedModel) -> State:
+    model.refresh_from_db()
+    return model.current_state
+
+
+def test_an_idle_model_is_paused_not_stopped(drowsy, runtime):
+    assert drowsy.state == State.DROWSY
+    assert runtime.paused == runtime.started
+    assert runtime.stopped == []
+
+
+def test_no_route_names_a_paused_replica(drowsy):
+    fresh = HostedModel.objects.get(pk=drowsy.pk)
+
+    assert route_table.build(fresh).replicas == ()
+    assert public_status(drowsy.current_state) == "running"
+
+
+def test_a_request_resumes_the_replica_that_is_there(drowsy, tools, runtime, clock):
+    operations.wake(drowsy, cause="request", now=clock.now())
+    reconcile(drowsy.pk, tools=tools)
+
+    assert state_of(drowsy) == State.AWAKE
+    assert len(runtime.started) == 1
+    assert runtime.resumed == runtime.started
+    assert len(route_table.build(drowsy).replicas) == 1
+
+
+def test_a_replica_that_ended_while_drowsy_is_replaced_in_the_same_wake(
+    drowsy, tools, runtime, clock
+):
+    runtime.exit(runtime.started[0])
+
+    operations.wake(drowsy, cause="request", now=clock.now())
+    reconcile(drowsy.pk, tools=tools)
+
+    assert state_of(drowsy) == State.AWAKE
+    assert len(runtime.started) == 2
+
+
+def test_a_replica_of_an_older_revision_is_not_resumed(drowsy, tools, runtime, clock):
+    newer = operations.RevisionSpec(image="example.org/echo:2", protocol="http")
+    operations.deploy(drowsy, revision=newer, created_by=None)
+
+    operations.wake(drowsy, cause="request", now=clock.now())
+    reconcile(drowsy.pk, tools=tools)
+
+    assert state_of(drowsy) == State.AWAKE
+    assert [each.image for each in runtime.specs.values()] == [
+        "example.org/echo:1",
+        "example.org/echo:2",
+    ]
+    assert runtime.stopped == runtime.started[:1]
+
+
+def test_it_is_stopped_when_it_was_drowsy_for_long(drowsy, tools, runtime, clock):
+    dozing.deepen(now=clock.advance(minutes=29))
+    early = state_of(drowsy)
+    dozing.deepen(now=clock.advance(minutes=1))
+    reconcile(drowsy.pk, tools=tools)
+
+    assert early == State.DROWSY
+    assert state_of(drowsy) == State.ASLEEP
+    assert runtime.stopped == runtime.started
+
+
+@pytest.mark.parametrize("verb", [operations.sleep, operations.deactivate, operations.delete_model])
+def test_who_asks_for_sleep_gets_the_memory_back(drowsy, tools, runtime, clock, verb):
+    verb(drowsy, cause="ada", now=clock.now())
+    reconcile(drowsy.pk, tools=tools)
+
+    assert state_of(drowsy) == State.ASLEEP
+    assert runtime.stopped == runtime.started
+
+
+def test_sleep_while_falling_drowsy_ends_in_a_stop(model, tools, runtime, clock):
+    operations.wake(model, cause="request", now=NOON)
+    reconcile(model.pk, tools=tools)
+    now = clock.advance(minutes=5)
+    draining.start_draining_idle(now=now)
+
+    for _ in range(2):
+        operations.sleep(model, cause="ada", now=now)
+    reconcile(model.pk, tools=tools)
+
+    assert state_of(model) == State.ASLEEP
+    assert runtime.paused == []
+    events = list(model.transitions.order_by("pk").values_list("event", flat=True))
+    assert events[2:] == [Event.IDLE, Event.SLEEP, Event.DRAINED]
+
+
+def test_a_drain_that_runs_out_of_time_stops_and_freezes_nobodys_request(model, tools, clock):
+    operations.wake(model, cause="request", now=NOON)
+    reconcile(model.pk, tools=tools)
+    draining.start_draining_idle(now=clock.advance(minutes=5))
+    clock.advance(seconds=601)
+
+    reconcile(model.pk, tools=tools)
+
+    assert state_of(model) == State.ASLEEP
+
+
+def test_a_runtime_that_can_not_pause_goes_straight_to_sleep(model, tools, runtime, clock):
+    runtime.pauses = False
+    operations.wake(model, cause="request", now=NOON)
+    reconcile(model.pk, tools=tools)
+    draining.start_draining_idle(now=clock.advance(minutes=5))
+
+    reconcile(model.pk, tools=tools)
+
+    assert state_of(model) == State.ASLEEP
+
+
+def test_a_worker_that_died_before_it_paused_is_made_up_for(drowsy, tools, runtime, nudged):
+    runtime.resume(runtime.started[0])
+
+    sweeping.sweep(tools=tools)
+    reconcile(drowsy.pk, tools=tools)
+
+    assert nudged == [drowsy.pk]
+    assert runtime.find(runtime.started[0]).paused
+
+
+def test_a_holder_that_slept_through_its_lease_pauses_nothing(drowsy, tools, runtime, clock):
+    runtime.resume(runtime.started[0])
+
+    with leases.lease(drowsy.pk, clock=clock) as late:
+        clock.advance(seconds=60)
+        HostedModel.objects.filter(pk=drowsy.pk).update(lease_holder="another")
+        dozing.pause(drowsy, lease=late, tools=tools)
+
+    assert not runtime.find(runtime.started[0]).paused
+
+
+def test_an_awake_model_that_was_paused_behind_our_back_is_resumed(model, tools, runtime, nudged):
+    operations.wake(model, cause="request", now=NOON)
+    reconcile(model.pk, tools=tools)
+    runtime.pause(runtime.started[0])
+
+    sweeping.sweep(tools=tools)
+    reconcile(model.pk, tools=tools)
+
+    assert nudged[-1] == model.pk
+    assert not runtime.find(runtime.started[0]).paused
+    assert state_of(model) == State.AWAKE
+
+
+def test_a_drowsy_model_whose_replica_ended_is_asleep_and_did_not_fail(
+    drowsy, tools, runtime, nudged
+):
+    runtime.exit(runtime.started[0])
+
+    sweeping.sweep(tools=tools)
+    reconcile(drowsy.pk, tools=tools)
+
+    assert state_of(drowsy) == State.ASLEEP
+    assert drowsy.failure_count == 0
+    assert runtime.replicas() == []
+
+
+def test_an_engine_that_is_away_delays_the_resume_and_loses_nothing(drowsy, tools, runtime, clock):
+    operations.wake(drowsy, cause="request", now=clock.now())
+    runtime.available = False
+    with pytest.raises(RuntimeUnavailable):
+        reconcile(drowsy.pk, tools=tools)
+
+    runtime.available = True
+    reconcile(drowsy.pk, tools=tools)
+
+    assert state_of(drowsy) == State.AWAKE
+    assert Replica.objects.count() == 1
+
+
+def test_a_model_that_is_fine_while_drowsy_is_left_alone(drowsy, tools, runtime, nudged):
+    sweeping.sweep(tools=tools)
+
+    assert nudged == []
+    assert runtime.stopped == []
+
+
+def test_a_request_between_the_drain_and_the_pause_is_answered(model, tools, runtime, clock):
+    operations.wake(model, cause="request", now=NOON)
+    reconcile(model.pk, tools=tools)
+    draining.start_draining_idle(now=clock.advance(minutes=5))
+    model.refresh_from_db()
+    draining.finish_if_released(model, now=clock.now(), pauses=True)
+
+    operations.wake(model, cause="request", now=clock.now() + timedelta(milliseconds=10))
+    reconcile(model.pk, tools=tools)
+
+    assert state_of(model) == State.AWAKE
+    assert runtime.paused == []
+    assert len(runtime.started) == 1
