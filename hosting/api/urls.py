@@ -61,6 +61,12 @@ urlpatterns = [
     path("api-keys/", ApiKeyViewSet.as_view({"get": "list", "post": "create"}), name="api-keys"),
     path("api-keys/<str:key_id>/", ApiKeyViewSet.as_view({"delete": "destroy"}), name="api-key"),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
-    path("docs/", SpectacularSwaggerSplitView.as_view(url_name="api:schema"), name="docs"),
+    path(
+        "docs/",
+        SpectacularSwaggerSplitView.as_view(
+            url_name="api:schema", template_name="api/docs.html", title="Dormouse admin API"
+        ),
+        name="docs",
+    ),
     re_path(r"^.*$", unknown_address, name="unknown"),
 ]
