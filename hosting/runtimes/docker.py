@@ -238,6 +238,7 @@ class DockerRuntime:
             ),
             # The engine's resolver would carry questions to the outside from its own namespace.
             "dns": ["127.0.0.1"],
+            "dns_opt": ["timeout:1", "attempts:1"],  # so that a model that asks hears no soon
             "restart_policy": None,  # a replica is never restarted; a new wake is a new one
         }
 

@@ -1,5 +1,6 @@
 """The connection to the Docker engine, and what its errors mean to us."""
 
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from docker.errors import APIError, DockerException
 from hosting.errors import ReplicaFailed, RuntimeUnavailable
 
 _ANSWER_WITHIN_SECONDS = 30
+_DEFAULT_ADDRESS = "unix:///var/run/docker.sock"
 _NOT_THERE = "The container engine doesn't answer. Start Docker, then try again."
 _NOT_ALLOWED = (
     "The container engine is there, but this user may not use it. "
@@ -31,6 +33,7 @@ class Engine:
         """The client; use it inside `answering`."""
         with self._making:
             if self._client is None:
+                self._knock()
                 self._client = docker.APIClient(
                     base_url=self._address, version="auto", timeout=_ANSWER_WITHIN_SECONDS
                 )
@@ -42,6 +45,17 @@ class Engine:
             return bool(self.client.ping())
         except (DockerException, requests.RequestException):
             return False
+
+    def _knock(self) -> None:
+        """Try the socket first: the SDK leaves one open for each attempt that fails."""
+        address = self._address or _DEFAULT_ADDRESS
+        if address.startswith("unix://"):
+            with socket.socket(socket.AF_UNIX) as knocking:
+                knocking.settimeout(_ANSWER_WITHIN_SECONDS)
+                try:
+                    knocking.connect(address.removeprefix("unix://"))
+                except OSError as error:
+                    raise DockerException(str(error)) from error
 
 
 @contextmanager

@@ -1,0 +1,160 @@
+"""What only the docker driver does: faults of the engine, images, signals, leftovers."""
+
+import json
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import docker
+import pytest
+
+from hosting.errors import ReplicaFailed, RuntimeUnavailable
+from hosting.runtimes import registry
+from hosting.runtimes.base import Status
+from hosting.runtimes.docker import DockerRuntime
+from tests import worlds
+from tests.worlds import ask, eventually, ready, spec
+
+pytestmark = pytest.mark.docker
+
+
+@pytest.fixture(scope="module")
+def engine():
+    client = docker.from_env()
+    yield client
+    client.close()
+
+
+def everything(runtime):
+    return [
+        lambda: runtime.find("nobody"),
+        lambda: runtime.replicas(),
+        lambda: runtime.stop("nobody"),
+        lambda: runtime.logs("nobody"),
+        lambda: runtime.start(spec("nobody", image="busybox:1")),
+    ]
+
+
+@pytest.mark.parametrize("call", range(5))
+def test_an_engine_that_is_not_there_is_told_as_such(tmp_path, call):
+    runtime = DockerRuntime(
+        installation="gone", state_dir=tmp_path, address=f"unix://{tmp_path}/none.sock"
+    )
+
+    with pytest.raises(RuntimeUnavailable, match="Start Docker"):
+        everything(runtime)[call]()
+
+
+def test_auto_falls_back_to_processes_where_no_engine_answers(tmp_path):
+    nowhere = f"unix://{tmp_path}/none.sock"
+
+    made = registry.runtime("auto", installation="auto", state_dir=tmp_path, engine_address=nowhere)
+
+    assert made.name == "process"
+    assert registry.runtime("auto", installation="auto", state_dir=tmp_path).name == "docker"
+
+
+@pytest.mark.parametrize("image", ["Not An Image", "-v/:/host", "a b", "x" * 300, "busybox;rm"])
+def test_what_is_no_reference_never_reaches_the_engine(docker_world, image):
+    with pytest.raises(ReplicaFailed, match="isn't an image reference"):
+        docker_world.start(spec("odd", image=image))
+
+
+def test_a_registry_that_cannot_be_reached_is_told_with_what_to_do(docker_world):
+    with pytest.raises(ReplicaFailed, match="could not be pulled"):
+        docker_world.start(spec("far", image="127.0.0.1:9/team/model:1"))
+
+    assert docker_world.runtime.find("far") is None
+
+
+def test_a_command_that_is_not_there_is_an_exit_that_says_so(docker_world):
+    docker_world.start(spec("wrong", arguments=["nonsense"]))
+
+    found = eventually(
+        lambda: (seen := docker_world.runtime.find("wrong")).status is Status.EXITED and seen
+    )
+
+    assert found.exit_code == 127
+    assert "nonsense" in docker_world.runtime.logs("wrong")
+
+
+def test_a_worker_that_died_between_create_and_start_is_carried_on_from(docker_world, engine):
+    image = docker_world.runtime._images.resolve(worlds.ECHO.image)
+    docker_world.runtime._network.ensure()
+    docker_world.runtime._create_from(image, spec("half"))
+
+    assert docker_world.runtime.find("half") is None
+
+    assert ready(docker_world.start(spec("half"))).status is Status.RUNNING
+
+
+def test_a_network_that_vanished_is_made_again(docker_world):
+    docker_world.start(spec("before"))
+    docker_world.runtime.stop("before", grace_seconds=0)
+    another_process = docker_world.reopened()
+    another_process.remove_network()
+
+    assert ready(docker_world.start(spec("after"))).status is Status.RUNNING
+
+
+def test_sigterm_ends_a_model_at_once(docker_world):
+    ready(docker_world.start(spec("polite")))
+    begun = time.monotonic()
+
+    docker_world.runtime.stop("polite", grace_seconds=10)
+
+    assert time.monotonic() - begun < 5
+    assert docker_world.runtime.find("polite") is None
+
+
+def test_a_model_that_ignores_sigterm_is_killed_after_the_grace(docker_world):
+    environment = {**worlds.ENVIRONMENT, "RW_MODEL_OPTIONS": json.dumps({"ignore_sigterm": True})}
+    ready(docker_world.start(spec("stubborn", environment=environment)))
+
+    docker_world.runtime.stop("stubborn", grace_seconds=1)
+
+    assert docker_world.runtime.find("stubborn") is None
+
+
+def test_a_container_that_was_killed_by_somebody_is_seen_as_exited(docker_world, engine):
+    ready(docker_world.start(spec("killed")))
+    engine.api.kill(docker_world.runtime._container("killed"))
+
+    found = eventually(
+        lambda: (seen := docker_world.runtime.find("killed")).status is Status.EXITED and seen
+    )
+
+    assert found.exit_code == 137
+    assert found.out_of_memory is False
+
+
+def test_a_container_that_somebody_removed_is_gone(docker_world, engine):
+    ready(docker_world.start(spec("removed")))
+    engine.api.remove_container(docker_world.runtime._container("removed"), force=True)
+
+    assert docker_world.runtime.find("removed") is None
+    docker_world.runtime.stop("removed")
+
+
+def test_twelve_starts_at_once_all_answer(docker_world):
+    with ThreadPoolExecutor(12) as workers:
+        found = list(workers.map(lambda n: ready(docker_world.start(spec(f"many-{n}"))), range(12)))
+
+    assert len({each.host for each in found}) == 12
+
+
+def test_an_image_of_somebody_else_runs_by_its_own_name(docker_world):
+    image = docker_world.runtime._images.resolve(worlds.ECHO.image)
+
+    plain = ready(docker_world.start(spec("plain", image=image)))
+
+    assert ask(plain, "/echo", {"text": "by tag"})[1]["text"] == "by tag"
+
+
+def test_the_label_of_an_installation_keeps_others_out(docker_world, engine):
+    docker_world.start(spec("labelled"))
+
+    box = engine.api.inspect_container(docker_world.runtime._container("labelled"))
+
+    assert box["Config"]["Labels"]["dormouse.installation"] == f"test-{os.getpid()}"
+    assert box["Config"]["Labels"]["dormouse.replica"] == "labelled"

@@ -1,0 +1,151 @@
+"""A hostile model in the box every model gets: what it tries must fail."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+from pathlib import Path
+
+import docker
+import pytest
+
+from hosting.runtimes.base import Resources, Status
+from tests import worlds
+from tests.worlds import ask, eventually, ready, spec
+
+pytestmark = pytest.mark.docker
+
+HOSTILE = (Path(__file__).parent / "hostile.py").read_text()
+
+
+@pytest.fixture(scope="module")
+def engine():
+    client = docker.from_env()
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def host_service():
+    """Something that listens on every address of this host, for streams and for datagrams."""
+    streams = socket.create_server(("0.0.0.0", 0), backlog=16)
+    datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    with streams, datagrams:
+        datagrams.bind(streams.getsockname())
+        datagrams.setblocking(False)
+        yield streams, datagrams
+
+
+def host_addresses():
+    listed = subprocess.run(["ip", "-4", "-j", "addr"], capture_output=True, check=True).stdout
+    return [each["local"] for link in json.loads(listed) for each in link["addr_info"]]
+
+
+@pytest.fixture
+def outcomes(docker_world, host_service):
+    """What a hostile model could do, asked of it once it has tried."""
+    streams, _ = host_service
+    port = streams.getsockname()[1]
+    neighbour = ready(docker_world.start(spec("victim")))
+    addresses = [each for each in host_addresses() if not each.startswith("127.")]
+    targets = {
+        "neighbour": [neighbour.host, neighbour.port],
+        "host": [[each, port] for each in addresses],
+    }
+    for address in addresses:  # the service is really there: the host itself gets through
+        socket.create_connection((address, port), timeout=2).close()
+
+    docker_world.start(spec("hostile", arguments=["python", "-c", HOSTILE, json.dumps(targets)]))
+    eventually(lambda: ended(docker_world, "hostile"), within_seconds=60)
+
+    log = docker_world.runtime.logs("hostile")
+    line = next(each for each in log.splitlines() if each.startswith("OUTCOMES "))
+    return json.loads(line.removeprefix("OUTCOMES "))
+
+
+@pytest.mark.skipif(
+    os.geteuid() != 0 or not shutil.which("iptables"),
+    reason="only root can set the firewall rule that keeps models off this host",
+)
+def test_a_hostile_model_gets_nowhere(outcomes, host_service, docker_world):
+    succeeded = [name for name, outcome in outcomes.items() if outcome == "DONE"]
+
+    assert succeeded == []
+    assert len(outcomes) > 20
+    assert docker_world.runtime.warning is None
+    with pytest.raises(BlockingIOError):  # no datagram came either
+        host_service[1].recv(64)
+
+
+def test_every_wall_is_there_as_the_engine_sees_it(docker_world, engine):
+    observed = docker_world.start(spec("walls"))
+
+    box = engine.api.inspect_container(docker_world.runtime._container("walls"))
+
+    host = box["HostConfig"]
+    assert host["ReadonlyRootfs"] is True
+    assert host["CapDrop"] == ["ALL"]
+    assert host["CapAdd"] is None
+    assert host["Privileged"] is False
+    assert "no-new-privileges" in host["SecurityOpt"]
+    assert host["Memory"] == host["MemorySwap"] == 128 * 1024 * 1024
+    assert host["NanoCpus"] == 500_000_000
+    assert host["PidsLimit"] == 64
+    assert host["Init"] is True
+    assert host["Binds"] is None
+    assert not box["Mounts"]
+    assert not host["PortBindings"]
+    assert host["LogConfig"]["Config"] == {"max-size": "1m", "max-file": "2"}
+    assert host["RestartPolicy"]["Name"] in ("", "no")
+    assert "size=64m" in host["Tmpfs"]["/tmp"]
+    assert [(each["Name"], each["Hard"]) for each in host["Ulimits"]] == [("nofile", 20_000)]
+    assert box["Config"]["User"] == "10001:10001"
+    assert list(box["NetworkSettings"]["Networks"]) == [worlds.docker_network()]
+    assert observed.host is not None
+
+
+def test_the_network_lets_nobody_out_and_nobody_talk(docker_world, engine):
+    docker_world.start(spec("network"))
+
+    network = engine.api.inspect_network(worlds.docker_network())
+
+    assert network["Internal"] is True
+    assert network["EnableIPv6"] is False
+    assert network["Options"]["com.docker.network.bridge.enable_icc"] == "false"
+
+
+def test_a_model_that_takes_too_much_memory_dies_alone_and_it_is_told(docker_world):
+    greedy = ready(docker_world.start(spec("greedy")))
+    modest = ready(docker_world.start(spec("modest")))
+
+    with pytest.raises(OSError):
+        ask(greedy, "/echo", {"hog_mb": 400}, timeout=30)
+
+    found = eventually(lambda: ended(docker_world, "greedy"))
+    assert found.out_of_memory is True
+    assert found.exit_code == 137
+    assert ask(modest, "/echo", {"text": "still here"})[1]["text"] == "still here"
+
+
+def test_a_child_that_died_of_memory_is_not_the_model_dying_of_it(docker_world):
+    script = (
+        "import os, time\n"
+        "child = os.fork()\n"
+        "if not child:\n"
+        "    open('/proc/self/oom_score_adj', 'w').write('1000')\n"
+        "    hog = [bytearray(b'x' * 1048576) for _ in range(400)]\n"
+        "os.waitpid(child, 0)\n"
+    )
+    few = Resources(memory_mb=64, cpus=1, pids=16)
+    docker_world.start(spec("parent", arguments=["python", "-c", script], resources=few))
+
+    found = eventually(lambda: ended(docker_world, "parent"))
+
+    assert found.exit_code == 0
+    assert found.out_of_memory is False
+
+
+def ended(world, name):
+    found = world.runtime.find(name)
+    return found if found and found.status is Status.EXITED else None
