@@ -65,9 +65,9 @@ function draw({ force = false } = {}) {
               const left = Math.max(bbox.left, valToPos(from, 'x', true));
               const right = Math.min(bbox.left + bbox.width, valToPos(to, 'x', true));
               if (right < bbox.left || left > bbox.left + bbox.width) continue;
-              const tint = { awakening: faded(awakening, 0.4), failed: faded(failed, 0.16) };
+              const tint = { awakening: faded(awakening, 0.7), failed: faded(failed, 0.16) };
               ctx.fillStyle = tint[state] ?? faded(asleep, 0.14);
-              ctx.fillRect(left, bbox.top, Math.max(1.5, right - left), bbox.height);
+              ctx.fillRect(left, bbox.top, Math.max(2, right - left), bbox.height);
             }
             ctx.restore();
           },
