@@ -16,6 +16,7 @@ import httpx
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 240.0
 STOP_SECONDS = 90.0
+AT_REST = {"asleep", "drowsy"}  # drowsy: paused, where the runtime can
 _OURS = ("DORMOUSE_", "DATABASE_URL", "REDIS_URL", "PYTEST_")
 
 
@@ -59,7 +60,7 @@ class Hosted:
     def sleep(self) -> None:
         """Put it to sleep and wait until it is."""
         self.stack.admin.post(f"models/{self.subdomain}/sleep/").raise_for_status()
-        eventually(lambda: self.state == "asleep")
+        eventually(lambda: self.state in AT_REST)
 
     def usage(self) -> dict[str, Any]:
         answer = self.stack.admin.get(f"models/{self.subdomain}/usage/").raise_for_status()
@@ -84,7 +85,6 @@ class Stack:
             "DORMOUSE_PORT": str(self.port),
             "DORMOUSE_RUNTIME": self.runtime,
             "DORMOUSE_BASE_DOMAIN": self.base_domain,
-            # Built models outlive a test run; the fingerprint says whether they still fit.
             "PYTHONPATH": f"{ROOT}:{ROOT / 'platform'}",
         }
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}

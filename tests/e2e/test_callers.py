@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.e2e.stack import Stack, eventually
+from tests.e2e.stack import AT_REST, Stack, eventually
 
 
 def test_a_worker_killed_while_a_model_wakes_costs_the_caller_time_only(stack: Stack):
@@ -60,9 +60,9 @@ def test_a_quiet_model_goes_to_sleep_by_itself(stack: Stack):
     model = stack.host(idle_timeout_seconds=5)
     model.query(text="good night").raise_for_status()
 
-    eventually(lambda: model.state == "asleep", seconds=40)
+    eventually(lambda: model.state in AT_REST, seconds=40)
 
-    assert model.moves() == ["awakening", "awake", "draining", "asleep"]
+    assert model.moves()[:3] == ["awakening", "awake", "draining"]
 
 
 def test_requests_and_errors_are_visible_within_seconds(stack: Stack):
