@@ -39,8 +39,9 @@ ON CONFLICT (model_id, minute) DO UPDATE SET
 """
 
 _MARK_DIRTY = """
-INSERT INTO hosting_dirtyhour (model_id, hour)
-SELECT * FROM unnest(%s::bigint[], %s::timestamptz[]) ON CONFLICT DO NOTHING
+INSERT INTO hosting_dirtyhour (model_id, hour, version)
+SELECT *, 1 FROM unnest(%s::bigint[], %s::timestamptz[])
+ON CONFLICT (hour, model_id) DO UPDATE SET version = hosting_dirtyhour.version + 1
 """
 
 _TOKENS_USED = """
@@ -173,7 +174,12 @@ def _copy(
         ]
         lines.append(b"\t".join(fields) + b"\n")
         batch.add(event, arrived_at=at, hour=hour if in_time else closed_until)
-    with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
+    # Django translates the errors of `execute` only.
+    with (
+        connection.cursor() as cursor,
+        connection.wrap_database_errors,
+        cursor.copy(_COPY) as copy,
+    ):
         copy.write(b"".join(lines))
     return batch
 

@@ -1,23 +1,30 @@
 """Carries usage events from the routers' spools on this host into the ledger.
 
-One shipper per host: a file lock sees to it. How far a segment was shipped is stored beside it,
-after the commit; what is shipped twice because of a crash in between adds nothing to the ledger.
+One shipper per host: a file lock sees to it. How far a segment was shipped is a row that moves in
+the transaction that inserts, so a shipper killed anywhere loses and doubles nothing.
 """
 
 import fcntl
 import logging
-import os
-from collections.abc import Iterator
+import uuid
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 
+from django.db import DataError, transaction
+from django.utils import timezone
+
 from hosting.metering import ledger
+from hosting.models import SpoolSegment, SpoolSource
 from hosting.wire import UsageEvent
 
 logger = logging.getLogger(__name__)
 
 BATCH_BYTES = 256 * 1024
 QUARANTINE = "quarantine.log"
+# A shipped segment stays this long: the nightly comparison reads it again.
+RETENTION = timedelta(hours=72)
 
 
 @contextmanager
@@ -33,55 +40,105 @@ def only_one(spool: Path) -> Iterator[bool]:
         yield True
 
 
-def ship_once(spool: Path) -> int:
+def ship_once(spool: Path, *, now: datetime | None = None, retention: timedelta = RETENTION) -> int:
     """Ship everything written so far; returns how many events were new to the ledger."""
-    return sum(_ship_router(folder) for folder in sorted(spool.iterdir()) if folder.is_dir())
+    now = now or timezone.now()
+    spool_id = identity(spool)
+    return sum(
+        _ship_router(folder, spool_id=spool_id, now=now, retention=retention)
+        for folder in routers(spool)
+    )
 
 
-def _ship_router(folder: Path) -> int:
+def identity(spool: Path) -> uuid.UUID:
+    """The spool's own id, minted once: router names repeat from host to host."""
+    path = spool / "spool-id"
+    if not path.exists():
+        draft = spool / "spool-id.draft"
+        draft.write_text(str(uuid.uuid4()))
+        draft.rename(path)
+    return uuid.UUID(path.read_text().strip())
+
+
+def routers(spool: Path) -> list[Path]:
+    """The folders of a spool, one per router process."""
+    return sorted(folder for folder in spool.iterdir() if folder.is_dir())
+
+
+def segments(folder: Path) -> list[Path]:
+    """A router's segments, oldest first."""
+    return sorted(folder.glob("[0-9]*.log"))
+
+
+def _ship_router(folder: Path, *, spool_id: uuid.UUID, now: datetime, retention: timedelta) -> int:
+    source, _ = SpoolSource.objects.get_or_create(spool_id=spool_id, router=folder.name)
     new = 0
-    segments = sorted(folder.glob("[0-9]*.log"))
-    for segment in segments:
-        new += _ship_segment(segment, is_last=segment == segments[-1])
+    found = segments(folder)
+    for path in found:
+        segment, _ = SpoolSegment.objects.get_or_create(source=source, name=path.name)
+        if segment.finished_at is None:
+            new += _ship_segment(path, segment)
+            if path != found[-1]:
+                segment.finished_at = now
+                segment.save(update_fields=["finished_at"])
+        elif segment.finished_at + retention < now:
+            path.unlink()
+            SpoolSegment.objects.filter(pk=segment.pk).update(deleted_at=now)
+    SpoolSource.objects.filter(pk=source.pk).update(watermark=now)
     return new
 
 
-def _ship_segment(segment: Path, *, is_last: bool) -> int:
-    """Ship one segment from where the last run ended; a finished one is deleted."""
-    marker = segment.with_suffix(".shipped")
-    offset = int(marker.read_text()) if marker.exists() else 0
+def _ship_segment(path: Path, segment: SpoolSegment) -> int:
+    """Ship one segment from where the ledger says."""
     new = 0
-    with segment.open("rb") as file:
-        file.seek(offset)
-        while chunk := _whole_lines(file.read(BATCH_BYTES)):
-            new += ledger.record(list(_events(chunk, quarantine=segment.parent / QUARANTINE)))
-            offset += len(chunk)
-            _store(marker, str(offset))
-            file.seek(offset)
-    if not is_last:
-        segment.unlink()
-        marker.unlink(missing_ok=True)
+    with path.open("rb") as file:
+        file.seek(segment.offset)
+        while chunk := whole_lines(file.read(BATCH_BYTES)):
+            new += _ship_chunk(chunk, segment, quarantine=path.parent / QUARANTINE)
+            file.seek(segment.offset)
     return new
 
 
-def _whole_lines(data: bytes) -> bytes:
+@transaction.atomic
+def _ship_chunk(chunk: bytes, segment: SpoolSegment, *, quarantine: Path) -> int:
+    end = segment.offset + len(chunk)
+    unmoved = SpoolSegment.objects.filter(pk=segment.pk, offset=segment.offset)
+    if not unmoved.update(offset=end):
+        raise RuntimeError(f"Somebody else ships {segment.name}. Stop one of the two shippers.")
+    new = _record(list(_events(chunk, quarantine)), segment.source_id, quarantine)
+    segment.offset = end
+    return new
+
+
+def whole_lines(data: bytes) -> bytes:
     """The part up to the last newline: what follows is still being written, or padding."""
     return data[: data.rfind(b"\n") + 1]
 
 
-def _events(chunk: bytes, *, quarantine: Path) -> Iterator[UsageEvent]:
+def _events(chunk: bytes, quarantine: Path) -> Iterator[UsageEvent]:
     for line in chunk.splitlines(keepends=True):
         line = line.lstrip(b"\0")
         try:
             yield UsageEvent.from_line(line)
         except ValueError as error:
-            logger.error("a damaged usage line went to %s: %s", quarantine, error)
-            with quarantine.open("ab") as file:
-                file.write(line)
+            _set_aside(line, quarantine, error)
 
 
-def _store(path: Path, text: str) -> None:
-    """Replace the file as a whole, or not at all."""
-    draft = path.with_suffix(".draft")
-    draft.write_text(text)
-    os.replace(draft, path)
+def _record(events: Sequence[UsageEvent], source_id: int, quarantine: Path) -> int:
+    """Record a batch; when the database refuses it, find the events it refuses."""
+    try:
+        with transaction.atomic():
+            return ledger.record(events, source_id=source_id)
+    except (DataError, ValueError, OverflowError) as error:
+        if len(events) == 1:
+            _set_aside(events[0].to_line(), quarantine, error)
+            return 0
+    middle = len(events) // 2
+    return sum(_record(part, source_id, quarantine) for part in (events[:middle], events[middle:]))
+
+
+def _set_aside(line: bytes, quarantine: Path, error: Exception) -> None:
+    """Keep what can't be counted where people find it; it blocks nobody."""
+    logger.error("a usage line that can't be recorded went to %s: %s", quarantine, error)
+    with quarantine.open("ab") as file:
+        file.write(line)

@@ -56,8 +56,9 @@ BEGIN
         INSERT INTO hosting_chainday (team_id, day, length, head)
         VALUES (old.team_id, (old.arrived_at AT TIME ZONE 'UTC')::date, n, head)
         ON CONFLICT (team_id, day) DO UPDATE SET length = n, head = excluded.head;
-        INSERT INTO hosting_dirtyhour (model_id, hour)
-        VALUES (old.model_id, date_trunc('hour', old.arrived_at, 'UTC')) ON CONFLICT DO NOTHING;
+        INSERT INTO hosting_dirtyhour (model_id, hour, version)
+        VALUES (old.model_id, date_trunc('hour', old.arrived_at, 'UTC'), 1)
+        ON CONFLICT DO NOTHING;
     END LOOP;
 END $$;
 DROP TABLE hosting_usagerecord_before;
@@ -115,6 +116,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('model_id', models.BigIntegerField()),
                 ('hour', models.DateTimeField()),
+                ('version', models.PositiveBigIntegerField(default=1)),
             ],
         ),
         migrations.CreateModel(

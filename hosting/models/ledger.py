@@ -50,10 +50,14 @@ class ClosedHour(models.Model):
 
 
 class DirtyHour(models.Model):
-    """An hour of a model that has records its rollup doesn't know yet."""
+    """An hour of a model that has records its rollup doesn't know yet.
+
+    `version` rises with every batch: a mark that rose while its hour was rebuilt stays.
+    """
 
     model_id = models.BigIntegerField()
     hour = models.DateTimeField()
+    version = models.PositiveBigIntegerField(default=1)
 
     class Meta:
         constraints = [

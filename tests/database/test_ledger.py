@@ -3,9 +3,10 @@
 from datetime import timedelta
 
 import pytest
+from django.db import OperationalError
 
 from hosting.metering import ledger, queries, shipper
-from hosting.models import EndpointToken, UsageMinute, UsageRecord
+from hosting.models import EndpointToken, SpoolSegment, UsageMinute, UsageRecord
 from tests.database.conftest import NOON, make_event
 
 pytestmark = pytest.mark.django_db
@@ -55,10 +56,10 @@ def test_a_series_has_no_gaps(model, usage_event):
     assert [point.requests for point in points] == [0, 1, 0]
 
 
-def test_a_shipper_killed_after_the_commit_adds_nothing_the_second_time(model, spool):
+def test_a_shipper_that_forgot_how_far_it_was_adds_nothing_the_second_time(model, spool):
     write(spool, *(make_event(model).to_line() for _ in range(3)))
     shipper.ship_once(spool)
-    (spool / "router-1" / f"{1:020}.shipped").unlink()
+    SpoolSegment.objects.update(offset=0)
 
     shipper.ship_once(spool)
 
@@ -90,12 +91,38 @@ def test_a_damaged_line_goes_to_quarantine_and_blocks_nobody(model, spool):
     assert (spool / "router-1" / shipper.QUARANTINE).read_bytes() == damaged
 
 
-def test_a_finished_segment_is_deleted_and_the_last_one_kept(model, spool):
+def test_a_shipped_segment_is_kept_for_comparison_and_deleted_after_its_time(model, spool):
     write(spool, make_event(model).to_line(), sequence=1)
     write(spool, make_event(model).to_line(), sequence=2)
 
-    assert shipper.ship_once(spool) == 2
-    assert [each.name for each in (spool / "router-1").glob("*.log")] == [f"{2:020}.log"]
+    assert shipper.ship_once(spool, now=NOON) == 2
+    shipper.ship_once(spool, now=NOON + shipper.RETENTION)
+    assert len(shipper.segments(spool / "router-1")) == 2
+    shipper.ship_once(spool, now=NOON + shipper.RETENTION * 2)
+    assert [each.name for each in shipper.segments(spool / "router-1")] == [f"{2:020}.log"]
+
+
+def test_an_event_the_database_refuses_goes_to_quarantine_and_blocks_nobody(model, spool):
+    bad = make_event(model, status=70_000)
+    write(spool, *(make_event(model).to_line() for _ in range(5)), bad.to_line())
+
+    assert shipper.ship_once(spool) == 5
+    assert (spool / "router-1" / shipper.QUARANTINE).read_bytes() == bad.to_line()
+
+
+def test_a_batch_that_fails_leaves_the_offset_where_it_was(model, spool, monkeypatch):
+    write(spool, make_event(model).to_line())
+    monkeypatch.setattr(ledger, "_store_sums", _fail)
+    with pytest.raises(OperationalError):
+        shipper.ship_once(spool)
+    monkeypatch.undo()
+
+    assert SpoolSegment.objects.get().offset == 0
+    assert shipper.ship_once(spool) == 1
+
+
+def _fail(*_: object) -> None:
+    raise OperationalError("PostgreSQL went away")
 
 
 def test_only_one_shipper_works_on_a_spool(spool):
