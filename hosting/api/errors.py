@@ -4,6 +4,7 @@ from http import HTTPStatus
 from math import ceil
 from typing import Any
 
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import Resolver404, resolve
 from django.views.decorators.csrf import csrf_exempt
@@ -24,11 +25,21 @@ def exception_handler(error: Exception, context: Any) -> Response | None:
     return ProblemHandler(error, context).run()
 
 
+class DatabaseUnavailable(HostingError):
+    """PostgreSQL restarts, or is gone."""
+
+    code = "database_unavailable"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    sentence = "The database does not answer. Try again in a moment."
+
+
 class ProblemHandler(ExceptionHandler):
     """drf-standardized-errors, with our domain errors known and our body."""
 
     def convert_known_exceptions(self, exc: Exception) -> Exception:
-        """Know HostingError, and let a wrong value be 422 whoever finds it."""
+        """Know HostingError and a database that is away; a wrong value is 422 whoever finds it."""
+        if isinstance(exc, (OperationalError, InterfaceError)):
+            return _Translated(DatabaseUnavailable(DatabaseUnavailable.sentence))
         if isinstance(exc, HostingError):
             return _Translated(exc)
         if isinstance(exc, exceptions.ValidationError):

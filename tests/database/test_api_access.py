@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.conf import settings
 from django.core.cache import cache
+from django.db import OperationalError
 from django.test import Client
 from django.utils import timezone
 
@@ -220,6 +221,19 @@ def test_a_bug_is_a_problem_without_details(client, key, monkeypatch):
     assert answer.status_code == 500
     assert answer.json()["code"] == "internal_error"
     assert b"hunter2" not in answer.content
+
+
+def test_a_database_that_is_away_is_said_to_be(client, key, monkeypatch):
+    def away(team):
+        raise OperationalError("connection refused at 10.0.0.7")
+
+    monkeypatch.setattr(queries, "hosted_models", away)
+    client.raise_request_exception = False
+
+    answer = send(client, "GET", "/api/v1/models/", key=key)
+
+    assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
+    assert b"10.0.0.7" not in answer.content
 
 
 def test_other_origins_get_no_permission(client, key):
