@@ -111,6 +111,7 @@ class Builds:
             "LANG": "C.UTF-8",
             "PYTHONPATH": str(folder / "lib"),
             "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONUNBUFFERED": "1",
         }
         for command in recipe.build_steps:
             step += 1

@@ -154,7 +154,8 @@ class DockerRuntime:
 
     def _container(self, name: str) -> str:
         # Installations may share an engine; their row ids then meet.
-        return f"dormouse-{self.installation}-{name}"
+        prefix = f"{self.installation}-"
+        return name if name.startswith(prefix) else prefix + name
 
     def _create_and_start(self, spec: ReplicaSpec) -> None:
         """Start what was only made, by us or by a worker that died there; never what has run."""
