@@ -122,7 +122,7 @@ class RunsForm(PageForm):
             health_path="" if entry else data["health_path"],
             query_path="" if entry else data["query_path"],
             info_path="" if entry else data["info_path"],
-            command=data.get("command", "").strip(),
+            command=data.get("command", entry.command if entry else "").strip(),
             options=option_fields.values(data),
             environment=data["environment"],
             memory_mb=data["memory_mb"],
@@ -134,7 +134,9 @@ class RunsForm(PageForm):
         """Ask only what the entry leaves open."""
         for name in ("image", "protocol", "port", "query_path", "health_path", "info_path"):
             del self.fields[name]
-        if entry.commands:
+        if len(entry.commands) < 2:
+            del self.fields["command"]
+        else:
             choices = [(each, each) for each in entry.commands]
             self.fields["command"] = forms.ChoiceField(
                 choices=choices, initial=entry.command, help_text="What POST /v1/query runs."

@@ -6,6 +6,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
+from accounts import queries
 from dashboard import rows
 from dashboard.teams import SESSION_KEY, TeamRequest, member_page
 
@@ -29,6 +30,7 @@ def models(request: TeamRequest) -> HttpResponse:
 def choose_team(request: TeamRequest) -> HttpResponse:
     """Switch to another of the person's teams; any other id changes nothing."""
     wanted = request.POST.get("team", "")
-    if request.user.memberships.filter(team_id=int(wanted) if wanted.isdigit() else 0).exists():
-        request.session[SESSION_KEY] = int(wanted)
+    for membership in queries.memberships(request.user):
+        if str(membership.team_id) == wanted:
+            request.session[SESSION_KEY] = membership.team_id
     return redirect(reverse("models"))

@@ -93,7 +93,12 @@ def revoke_key(request: TeamRequest, key_id: int) -> HttpResponse:
 def _ask(
     request: TeamRequest, secret: EndpointToken | ApiKey, model: HostedModel | None
 ) -> HttpResponse:
-    context = {"secret": secret, "model": model, "section": "models" if model else "api-keys"}
+    context = {
+        "secret": secret,
+        "name": secret.label if isinstance(secret, EndpointToken) else secret.name,
+        "model": model,
+        "section": "models" if model else "api-keys",
+    }
     template = "dashboard/revoke_dialog.html" if request.htmx else "dashboard/revoke.html"
     return render(request, template, context)
 

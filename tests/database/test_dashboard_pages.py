@@ -1,0 +1,293 @@
+"""Who sees which page, and what the list of models says."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.conf import settings
+from django.test import Client
+from django.urls import URLPattern, reverse
+from django.utils import timezone
+
+from accounts.models import Membership, Role
+from dashboard.urls import urlpatterns
+from hosting.lifecycle.specs import catalogue_spec
+from hosting.models import HostedModel, UsageMinute
+from tests.factories import make_member, make_model
+
+PATTERNS = {pattern.name: pattern for pattern in urlpatterns if isinstance(pattern, URLPattern)}
+OF_A_MODEL = sorted(name for name in PATTERNS if "subdomain" in PATTERNS[name].pattern.converters)
+PAGES = sorted(set(PATTERNS) - set(OF_A_MODEL) - {"live", "choose-team", "issue-key"})
+WRITES = ["model-wake", "model-sleep", "model-activate", "model-deactivate", "issue-token"]
+NEEDS_A_WRITER = [*WRITES, "change-settings", "model-deploy", "model-delete", "revoke-token"]
+
+
+def address(name: str, subdomain: str = "tale-writer", number: int = 1) -> str:
+    given = {
+        "subdomain": subdomain,
+        "token_id": number,
+        "key_id": number,
+        "source": "text-generator",
+        "slug": "text-generator",
+    }
+    wanted = PATTERNS[name].pattern.converters
+    return reverse(name, kwargs={part: given[part] for part in wanted})
+
+
+@pytest.fixture
+def owner(db: None) -> Membership:
+    return make_member(email="ada@example.org")
+
+
+@pytest.fixture
+def tale_writer(owner: Membership) -> HostedModel:
+    made = make_model(owner.team, subdomain="tale-writer", revision=catalogue_spec("echo"))
+    return made.model
+
+
+@pytest.fixture
+def browser(client: Client, owner: Membership) -> Client:
+    client.force_login(owner.user)
+    return client
+
+
+@pytest.mark.parametrize("name", sorted(set(PATTERNS) - {"live"}))
+def test_a_stranger_is_asked_to_sign_in(client: Client, tale_writer: HostedModel, name: str):
+    post = client.post if name in (*WRITES, "change-settings", "issue-key", "choose-team") else None
+
+    answer = (post or client.get)(address(name))
+
+    assert answer.status_code == 302
+    assert answer["Location"].startswith(reverse("account_login"))
+
+
+@pytest.mark.parametrize("name", OF_A_MODEL)
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_another_teams_model_is_as_absent_as_one_that_never_was(
+    client: Client, tale_writer: HostedModel, name: str, method: str
+):
+    client.force_login(make_member().user)
+
+    foreign = getattr(client, method)(address(name))
+    unknown = getattr(client, method)(address(name, "wale-triter"))
+
+    assert foreign.status_code == unknown.status_code
+    assert foreign.status_code in (404, 405)
+    assert without_nonces(foreign.text).replace("tale-writer", "wale-triter") == without_nonces(
+        unknown.text
+    )
+
+
+@pytest.mark.parametrize("name", NEEDS_A_WRITER)
+def test_a_viewer_learns_who_can(client: Client, tale_writer: HostedModel, name: str):
+    viewer = make_member(team=tale_writer.team, role=Role.VIEWER)
+    client.force_login(viewer.user)
+
+    answer = client.post(address(name), {"label": "x", "typed": "tale-writer"})
+
+    assert answer.status_code == 403
+    assert "ada@example.org" in answer.text
+    tale_writer.refresh_from_db()
+    assert tale_writer.deleted_at is None
+
+
+def test_a_viewer_is_not_offered_what_would_be_refused(client: Client, tale_writer: HostedModel):
+    client.force_login(make_member(team=tale_writer.team, role=Role.VIEWER).user)
+
+    shown = client.get("/").text + client.get(address("model")).text
+
+    assert "tale-writer" in shown
+    assert "Host a model" not in shown
+    assert "Wake now" not in shown
+    assert "Delete" not in shown
+
+
+@pytest.mark.parametrize(
+    "name", [*PAGES, "model", "model-activity", "model-snippet", "model-tokens", "model-settings"]
+)
+def test_a_page_has_one_heading_and_nothing_the_content_policy_would_stop(
+    browser: Client, tale_writer: HostedModel, name: str
+):
+    if name in ("revoke-key", "picture", "check-subdomain"):
+        pytest.skip("not a page, or not of this model")
+
+    answer = browser.get(address(name))
+
+    assert answer.status_code == 200
+    assert answer.text.count("<h1") == 1
+    assert not re.search(r"\sstyle=|\son[a-z]+=|<style", answer.text)
+    scripts = re.findall(r"<script([^>]*)>", answer.text)
+    assert all("src=" in tag or "application/json" in tag for tag in scripts)
+
+
+def test_the_list_counts_requests_and_errors(browser: Client, tale_writer: HostedModel):
+    minute = timezone.now().replace(second=0, microsecond=0) - timedelta(minutes=5)
+    UsageMinute.objects.create(
+        model_id=tale_writer.pk,
+        team_id=tale_writer.team_id,
+        minute=minute,
+        requests=1234,
+        errors=7,
+        cold=1,
+        model_ms=1,
+        held_ms=1,
+    )
+
+    shown = browser.get("/").text
+
+    assert "<b data-requests>1,234</b>" in shown
+    assert re.search(r'data-errors class="bad">7<', shown)
+    assert "99.43%" in shown
+    assert "PRIVATE" in shown
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("q=tale", True),
+        ("q=echo", True),  # what runs
+        ("q=nothing+like+it", False),
+        ("state=asleep", True),
+        ("state=awake", False),
+        ("state=nonsense", True),
+    ],
+)
+def test_the_list_is_searched_and_filtered(
+    browser: Client, tale_writer: HostedModel, query: str, found: bool
+):
+    shown = browser.get(f"/?{query}").text
+
+    assert (f'id="model-{tale_writer.pk}"' in shown) is found
+
+
+def test_more_models_cost_no_more_queries(
+    browser: Client, owner: Membership, django_assert_max_num_queries
+):
+    for _ in range(12):
+        make_model(owner.team)
+
+    with django_assert_max_num_queries(14):
+        browser.get("/")
+
+
+def test_htmx_gets_only_the_part_that_changes(browser: Client, tale_writer: HostedModel):
+    listing = browser.get("/", headers={"HX-Request": "true"}).text
+    page = browser.get(address("model"), headers={"HX-Request": "true"}).text
+
+    assert "<html" not in listing + page
+    assert 'id="models"' in listing
+    assert 'id="model"' in page
+
+
+def test_an_empty_team_is_told_how_to_begin(browser: Client):
+    shown = browser.get("/").text
+
+    assert "Nothing sleeps here yet" in shown
+    assert "catalogue:text-generator" in shown
+
+
+def test_somebody_in_two_teams_switches_between_them(
+    browser: Client, owner: Membership, tale_writer: HostedModel
+):
+    other = make_member()
+    Membership.objects.create(team=other.team, user=owner.user)
+
+    browser.post("/team/", {"team": other.team_id})
+    elsewhere = browser.get("/").text
+    browser.post("/team/", {"team": owner.team_id})
+
+    assert "tale-writer" not in elsewhere
+    assert "tale-writer" in browser.get("/").text
+
+
+@pytest.mark.parametrize("wanted", ["", "x", "²", "0", "9" * 40, "-1"])
+def test_a_team_that_is_not_theirs_changes_nothing(browser: Client, owner: Membership, wanted: str):
+    stranger = make_member()
+
+    for team in (wanted, str(stranger.team_id)):
+        browser.post("/team/", {"team": team})
+
+    assert owner.team.name in browser.get("/").text
+
+
+def test_a_failed_model_says_why_and_what_to_do(browser: Client, tale_writer: HostedModel):
+    tale_writer.replicas.create(
+        revision=tale_writer.revision,
+        status="gone",
+        runtime="docker",
+        exit_code=137,
+        out_of_memory=True,
+        last_log_lines="Loading <weights>\nKilled",
+    )
+    HostedModel.objects.update(state="failed", failure_reason="It ran out of memory.")
+
+    shown = browser.get(address("model")).text
+
+    assert "It ran out of memory." in shown
+    assert "137" in shown
+    assert "Loading &lt;weights&gt;" in shown
+    assert "Change what runs" in shown
+
+
+@pytest.mark.parametrize("number", ["0", "9" * 18, "9" * 40])
+def test_a_token_that_cannot_exist_is_not_found(
+    browser: Client, tale_writer: HostedModel, number: str
+):
+    assert browser.get(f"/models/tale-writer/tokens/{number}/revoke/").status_code == 404
+    assert browser.get(f"/api-keys/{number}/revoke/").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "path", ["/nope/", "/models/../", "/models/a%00b/", "/host/no-such-entry/"]
+)
+def test_an_unknown_address_says_what_to_do(browser: Client, path: str):
+    answer = browser.get(path)
+
+    assert answer.status_code == 404
+    assert "Nothing lives here" in answer.text
+
+
+def test_an_out_of_date_form_changes_nothing_and_says_so(
+    owner: Membership, tale_writer: HostedModel
+):
+    strict = Client(enforce_csrf_checks=True)
+    strict.force_login(owner.user)
+
+    answer = strict.post(address("model-deactivate"))
+
+    assert answer.status_code == 403
+    assert "out of date" in answer.text
+    tale_writer.refresh_from_db()
+    assert tale_writer.active
+
+
+def test_somebody_without_a_team_is_told(client: Client, owner: Membership):
+    owner.delete()
+    client.force_login(owner.user)
+
+    answer = client.get("/")
+
+    assert answer.status_code == 403
+    assert "not in a team" in answer.text
+
+
+def test_the_sign_in_page_of_a_demo_says_whom_to_be(client: Client, db: None, monkeypatch):
+    monkeypatch.setattr(settings, "DEMO_EMAIL", "demo@dormouse.localhost")
+
+    assert "demo@dormouse.localhost" in client.get(reverse("account_login")).text
+
+
+@pytest.mark.parametrize(
+    "name", ["account_login", "account_signup", "account_reset_password", "account_logout"]
+)
+def test_account_pages_wear_our_look(client: Client, db: None, name: str):
+    shown = client.get(reverse(name), follow=True).text
+
+    assert "Dormouse" in shown
+    assert "dashboard/app.css" in shown
+    assert not re.search(r"\sstyle=|<style", shown)
+
+
+def without_nonces(text: str) -> str:
+    """Without what differs on each rendering."""
+    return re.sub(r'name="csrfmiddlewaretoken" value="\w+"', "", text)
