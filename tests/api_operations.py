@@ -46,6 +46,7 @@ OPERATIONS = [
     Operation("sleep", "POST", 202),
     Operation("activate", "POST"),
     Operation("deactivate", "POST"),
+    Operation("replicas"),
     Operation("transitions"),
     Operation("revisions"),
     Operation("revisions", "POST", 201, MODEL),

@@ -8,6 +8,7 @@ from hosting.api.views.account import AccountViewSet
 from hosting.api.views.api_keys import ApiKeyViewSet
 from hosting.api.views.catalogue import CatalogueViewSet
 from hosting.api.views.hosted_models import HostedModelViewSet as Models
+from hosting.api.views.replicas import ReplicaViewSet
 from hosting.api.views.revisions import RevisionViewSet
 from hosting.api.views.tokens import EndpointTokenViewSet
 from hosting.api.views.transitions import TransitionViewSet
@@ -34,6 +35,7 @@ urlpatterns = [
     path(f"{_MODEL}sleep/", Models.as_view({"post": "sleep"}), name="sleep"),
     path(f"{_MODEL}activate/", Models.as_view({"post": "activate"}), name="activate"),
     path(f"{_MODEL}deactivate/", Models.as_view({"post": "deactivate"}), name="deactivate"),
+    path(f"{_MODEL}replicas/", ReplicaViewSet.as_view({"get": "list"}), name="replicas"),
     path(f"{_MODEL}transitions/", TransitionViewSet.as_view({"get": "list"}), name="transitions"),
     path(
         f"{_MODEL}revisions/",

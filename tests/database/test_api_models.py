@@ -7,8 +7,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import Membership
+from hosting import catalogue
 from hosting.lifecycle import machine
-from hosting.models import EndpointToken, HostedModel, UsageMinute
+from hosting.models import Build, EndpointToken, HostedModel, Replica, UsageMinute
 from hosting.states import Event
 from tests.api_operations import send
 from tests.factories import make_key, make_member, make_model
@@ -176,6 +177,34 @@ def test_a_failed_model_says_why(api, member):
 
     assert answer["state"] == "failed"
     assert answer["failure"]["reason"] == "No such image."
+
+
+def test_a_replica_that_failed_keeps_its_last_words(api, member):
+    model = make_model(member.team, subdomain="owl").model
+    assert model.revision is not None
+    Replica.objects.create(
+        model=model, revision=model.revision, runtime="docker", exit_code=3, last_log_lines="Ouch."
+    )
+
+    (replica,) = api("GET", "models/owl/replicas/").json()["results"]
+
+    assert (replica["exit_code"], replica["last_log_lines"]) == (3, "Ouch.")
+    assert replica["revision"] == 1
+
+
+def test_the_build_of_a_catalogue_image_can_be_watched(api):
+    body = {"subdomain": "owl", "revision": {"image": "catalogue:echo"}}
+    api("POST", "models/", body)
+    Build.objects.update_or_create(
+        slug="echo",
+        fingerprint=catalogue.recipe(catalogue.find("echo")).fingerprint,
+        runtime="docker",
+        defaults={"status": "running", "step": 2, "steps": 3},
+    )
+
+    build = api("GET", "models/owl/").json()["build"]
+
+    assert (build["status"], build["step"], build["steps"]) == ("running", 2, 3)
 
 
 def test_a_deleted_model_is_gone_at_once(api, member):

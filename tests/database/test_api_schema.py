@@ -164,6 +164,7 @@ FULL_BODIES = {
         "public": True,
         "description": "x",
         "idle_timeout_seconds": 60,
+        "deep_sleep_after_seconds": 60,
         "request_timeout_seconds": 60,
         "startup_timeout_seconds": 60,
     },

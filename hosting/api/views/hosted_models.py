@@ -20,6 +20,7 @@ from hosting.api.serializers.hosted_models import (
     ModelSettingsSerializer,
     NewModelSerializer,
 )
+from hosting.api.serializers.replicas import HostedModelDetailSerializer
 from hosting.api.serializers.revisions import revision_spec
 from hosting.api.views.scope import TeamViewSet
 from hosting.errors import InvalidValue
@@ -95,10 +96,14 @@ class HostedModelViewSet(TeamViewSet):
             headers={"Location": f"/api/v1/models/{model.subdomain}/"},
         )
 
-    @extend_schema(operation_id="retrieve_model", summary="Look at a hosted model")
+    @extend_schema(
+        operation_id="retrieve_model",
+        summary="Look at a hosted model",
+        responses=HostedModelDetailSerializer,
+    )
     def retrieve(self, request: Request, subdomain: str) -> Response:
-        """Show one model with its current revision."""
-        return self._answer(self.find_model())
+        """Show one model with its current revision and how far the build of its image is."""
+        return Response(self.show(HostedModelDetailSerializer, self.find_model()))
 
     @extend_schema(
         operation_id="change_model",
