@@ -58,6 +58,7 @@ INSTALLED_APPS = [
     "csp",
     "accounts",
     "hosting",
+    "hosting.billing",
     "dashboard",
 ]
 

@@ -1,0 +1,39 @@
+"""The rows of billing, one file per concept."""
+
+from hosting.billing.models.budgets import Budget, BudgetWarning, QuotaCap, QuotaLease
+from hosting.billing.models.credits import (
+    CreditBalance,
+    CreditEntry,
+    CreditLot,
+    CreditPosting,
+    EntryKind,
+)
+from hosting.billing.models.invoices import (
+    Invoice,
+    InvoiceKind,
+    InvoiceLine,
+    InvoiceSeries,
+    Payment,
+)
+from hosting.billing.models.prices import BillingProfile, Plan, PlanPrice, Subscription
+
+__all__ = [
+    "BillingProfile",
+    "Budget",
+    "BudgetWarning",
+    "CreditBalance",
+    "CreditEntry",
+    "CreditLot",
+    "CreditPosting",
+    "EntryKind",
+    "Invoice",
+    "InvoiceKind",
+    "InvoiceLine",
+    "InvoiceSeries",
+    "Payment",
+    "Plan",
+    "PlanPrice",
+    "QuotaCap",
+    "QuotaLease",
+    "Subscription",
+]
