@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from types import FrameType
 
-from supervisor import demo, embedded, engine, ports, programs, steps
+from supervisor import demo, embedded, engine, logs, ports, programs, steps
 from supervisor.children import Children
 from supervisor.errors import SetupFailed
 from supervisor.installation import Installation
@@ -18,6 +18,7 @@ from supervisor.lock import Lock
 READY_SECONDS = 120.0
 _LEAST_FREE_BYTES = 1 << 30
 _CHECK_SECONDS = 0.2
+_TRIM_SECONDS = 60.0
 
 
 class Stopped(Exception):
@@ -69,11 +70,20 @@ def _serve(installation: Installation, *, detached: bool) -> None:
         _wait_until_ready(installation, children=children)
         print(demo.banner(installation, detached=detached), flush=True)
         (installation.run / "ready").write_text(str(os.getpid()))
-        while True:
-            children.check()
-            time.sleep(_CHECK_SECONDS)
+        _watch(installation, children=children)
     finally:
         _stop(installation, children=children, servers=servers)
+
+
+def _watch(installation: Installation, *, children: Children) -> None:
+    """Look after the processes until a signal ends us."""
+    trim_at = 0.0
+    while True:
+        children.check()
+        if time.monotonic() > trim_at:
+            logs.trim(installation.logs)
+            trim_at = time.monotonic() + _TRIM_SECONDS
+        time.sleep(_CHECK_SECONDS)
 
 
 def _prepare(

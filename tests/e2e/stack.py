@@ -77,6 +77,7 @@ class Stack:
         self.runtime = runtime
         self.base_domain = base_domain
         self._process: subprocess.Popen[bytes] | None = None
+        self._clients: list[httpx.Client] = []
         self._made = 0
 
     def environment(self) -> Mapping[str, str]:
@@ -126,20 +127,19 @@ class Stack:
             timeout=30,
             trust_env=False,
         )
+        self._clients += [self.callers, self.admin]
 
     def stop(self) -> int:
         """As Ctrl-C does. Returns how it ended."""
         assert self._process is not None
-        self.callers.close()
-        self.admin.close()
+        self._hang_up()
         self._process.send_signal(signal.SIGINT)
         return self._process.wait(STOP_SECONDS)
 
     def kill(self) -> None:
         """As kill -9 on the supervisor does."""
         assert self._process is not None
-        self.callers.close()
-        self.admin.close()
+        self._hang_up()
         self._process.kill()
         self._process.wait()
 
@@ -153,6 +153,16 @@ class Stack:
         made = answer.json()
         token = None if public else made["token"]["secret"]
         return Hosted(self, subdomain=made["subdomain"], token=token)
+
+    def reap(self) -> None:
+        """Wait for the end of one that was told to stop in another way."""
+        self._hang_up()
+        if self._process is not None:
+            self._process.wait(STOP_SECONDS)
+
+    def _hang_up(self) -> None:
+        while self._clients:
+            self._clients.pop().close()
 
     def pid(self, marker: str) -> int:
         """The process of ours whose command line has these words."""
