@@ -20,6 +20,11 @@ class TeamViewSet(GenericViewSet):
     metadata_class = None  # OPTIONS: what there is to know is in the OpenAPI document
 
     @property
+    def default_response_headers(self) -> dict[str, str]:
+        """Some answers hold a secret: nothing between here and the caller may keep any."""
+        return {**super().default_response_headers, "Cache-Control": "no-store"}
+
+    @property
     def team(self) -> Team:
         """The team the request speaks for."""
         return membership_of(self.request).team
