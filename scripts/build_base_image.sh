@@ -12,7 +12,7 @@ image=${1:-dormouse/python:3.11}
 [ $# -eq 0 ] || shift
 # libstdc++6, libgcc-s1: what compiled wheels (numpy, onnxruntime) expect of any system.
 wanted=(base-files libc-bin dash coreutils python3 libstdc++6 libgcc-s1 ca-certificates "$@")
-label=org.dormouse.base
+label=dormouse.base
 say() { echo "base image: $*"; }
 
 current_key() { docker image inspect -f "{{index .Config.Labels \"$label\"}}" "$image" 2>/dev/null || true; }

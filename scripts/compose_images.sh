@@ -11,6 +11,7 @@ build() { # image, Dockerfile, base, folder, more arguments
     DOCKER_BUILDKIT=0 docker build -t "$1" -f "$2" --build-arg "BASE=$3" "${@:5}" "$4" >&2
 }
 scripts/build_base_image.sh dormouse/python:3.11 >&2
+scripts/build_base_image.sh dormouse/walls:1 iptables >&2 # sets the rule that keeps models off the host
 scripts/build_base_image.sh dormouse/base-app:debian python3-pip >&2
 scripts/build_base_image.sh dormouse/base-postgres:debian postgresql postgresql-contrib sed grep >&2
 scripts/build_base_image.sh dormouse/base-redis:debian redis-server redis-tools >&2

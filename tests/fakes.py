@@ -22,6 +22,7 @@ class FakeRuntime:
 
     name: str = "fake"
     isolates: bool = False
+    warning: str | None = None
     pauses: bool = True
     host: str = "127.0.0.1"
     first_port: int = 40001

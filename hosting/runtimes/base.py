@@ -80,6 +80,10 @@ class Runtime(Protocol):
     isolates: bool  # False: replicas share the host's files and network
     pauses: bool  # whether a replica can be frozen, its memory kept
 
+    @property
+    def warning(self) -> str | None:
+        """What a person should know of how models are kept apart here, and what to do."""
+
     def start(self, spec: ReplicaSpec) -> Observed:
         """Start the replica, or find it under its name. Raises ReplicaFailed for a bad image."""
 

@@ -23,6 +23,7 @@ _OURS = "dormouse."
 _INSTALLATION = f"{_OURS}installation"
 _REPLICA = f"{_OURS}replica"
 _PORT = f"{_OURS}port"
+_LABELS = f"{_OURS}labels"  # which labels are the caller's: an image brings some of its own
 _USER = "10001:10001"
 _TMP_MB = 64
 _OPEN_FILES = 20_000
@@ -59,7 +60,7 @@ class DockerRuntime:
 
     @property
     def warning(self) -> str | None:
-        """What a person should know of this installation's isolation; known after a start."""
+        """A wall that is missing, and how to put it up; known after the first start."""
         return self._network.warning
 
     def start(self, spec: ReplicaSpec) -> Observed:
@@ -203,6 +204,7 @@ class DockerRuntime:
                 user=_USER,
                 labels={
                     **spec.labels,
+                    _LABELS: ",".join(spec.labels),
                     _INSTALLATION: self.installation,
                     _REPLICA: spec.name,
                     _PORT: str(spec.port),
@@ -268,7 +270,7 @@ def _observed(inspected: Mapping[str, Any], *, left_over: bool = False) -> Obser
     state = inspected["State"]
     labels = inspected["Config"]["Labels"] or {}
     name = labels.get(_REPLICA, inspected["Name"].lstrip("/"))
-    ours = {key: value for key, value in labels.items() if not key.startswith(_OURS)}
+    given = {key: labels[key] for key in labels.get(_LABELS, "").split(",") if key in labels}
     if state["Status"] in ("running", "paused", "restarting"):
         port = labels.get(_PORT, "")
         return Observed(
@@ -277,7 +279,7 @@ def _observed(inspected: Mapping[str, Any], *, left_over: bool = False) -> Obser
             host=_address(inspected),
             port=int(port) if port.isdigit() else None,
             paused=state["Status"] == "paused",
-            labels=ours,
+            labels=given,
         )
     if state["Status"] in ("exited", "dead"):
         code = state["ExitCode"]
@@ -288,10 +290,10 @@ def _observed(inspected: Mapping[str, Any], *, left_over: bool = False) -> Obser
             status=Status.EXITED,
             exit_code=code,
             out_of_memory=out_of_memory,
-            labels=ours,
+            labels=given,
         )
     if left_over and _made_at(inspected) < datetime.now(UTC) - _MADE_AND_LEFT:
-        return Observed(name=name, status=Status.EXITED, labels=ours)
+        return Observed(name=name, status=Status.EXITED, labels=given)
     return None
 
 

@@ -1,5 +1,6 @@
 """Images of the Docker engine: which one a reference means, pulling it, building our own."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -17,6 +18,7 @@ BASE_IMAGE = "dormouse/python:3.11"
 BASE_PYTHON = "3.11"  # libraries are fetched for this version, whatever the worker runs on
 
 _SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "build_base_image.sh"
+_SLIM_PYTHON = ("python", "3.11-slim")
 _TAIL_LINES = 15
 
 
@@ -89,20 +91,24 @@ class DockerImages:
         base = f"{BASE_IMAGE}-{recipe.slug}" if recipe.packages else BASE_IMAGE
         if self._has(base):
             return base
-        if not shutil.which("bash"):
-            raise BuildFailed(f"The base image {base} is missing. Run {_SCRIPT.name} on the host.")
-        made = subprocess.run(
-            ["bash", str(_SCRIPT), base, *recipe.packages],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        if made.returncode:
-            tail = "\n".join(made.stdout.splitlines()[-_TAIL_LINES:])
-            raise BuildFailed(f"The base image could not be built:\n{tail}")
+        if os.geteuid() == 0 and shutil.which("apt-get") and shutil.which("docker"):
+            _build_base(base, recipe)
+        elif recipe.packages or not self._pull_base():
+            raise BuildFailed(
+                f"The base image {base} is missing. On the Docker host, as root, run: "
+                f"{' '.join(['scripts/build_base_image.sh', base, *recipe.packages])}"
+            )
         return base
+
+    def _pull_base(self) -> bool:
+        """Take the common Python image instead, where a registry can be reached."""
+        try:
+            repository, _, version = BASE_IMAGE.partition(":")
+            self._engine.client.pull(*_SLIM_PYTHON)
+            self._engine.client.tag(":".join(_SLIM_PYTHON), repository, tag=version)
+        except (APIError, requests.RequestException):
+            return False
+        return True
 
     def _pack(self, recipe: Recipe, build: Build, base: str) -> None:
         tag = _tag(recipe.slug, recipe.fingerprint)
@@ -124,6 +130,20 @@ class DockerImages:
                 raise BuildFailed(f"{recipe.slug} could not be built:\n" + "\n".join(tail))
         # For a worker with a state folder of its own, as after a move.
         self._engine.client.tag(tag, _tag(recipe.slug, "").rstrip(":"), tag="latest")
+
+
+def _build_base(image: str, recipe: Recipe) -> None:
+    made = subprocess.run(
+        ["bash", str(_SCRIPT), image, *recipe.packages],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if made.returncode:
+        tail = "\n".join(made.stdout.splitlines()[-_TAIL_LINES:])
+        raise BuildFailed(f"The base image could not be built:\n{tail}")
 
 
 def _tag(slug: str, fingerprint: str) -> str:

@@ -1,12 +1,9 @@
 """The one network all model containers share, and the walls around it.
 
-The bridge is internal (no way out), without traffic between containers, and new connections from
-it to this host are dropped: an internal bridge alone leaves the host's own services reachable.
-The router talks to each container's address from the host.
+The bridge is internal (no way out) and without traffic between containers; wall.py keeps the host's
+own services from them. The router talks to each container's address from the host.
 """
 
-import shutil
-import subprocess
 import threading
 import time
 import zlib
@@ -16,6 +13,7 @@ import structlog
 from docker.errors import APIError, NotFound
 
 from hosting.runtimes.engine import Engine
+from hosting.runtimes.wall import Wall
 
 _CHECKED_FOR_SECONDS = 60.0
 
@@ -31,6 +29,7 @@ class ModelNetwork:
         self.bridge = f"dm-{zlib.crc32(name.encode()):08x}"
         self.warning: str | None = None  # what a person should know, if a wall is missing
         self._engine = engine
+        self._wall = Wall(self.bridge, engine)
         self._checked_at: float | None = None
         self._checking = threading.Lock()
 
@@ -41,19 +40,22 @@ class ModelNetwork:
             now = time.monotonic()
             if checked is not None and not again and now - checked < _CHECKED_FOR_SECONDS:
                 return
-            self._ensure_bridge()
-            self._ensure_wall()
+            made = self._ensure_bridge()
+            warning = self._wall.ensure(again=again or made)
+            if warning and warning != self.warning:
+                log.warning("host_reachable_by_models", message=warning)
+            self.warning = warning
             self._checked_at = now
 
     def remove(self) -> None:
         """Take network and rule away; refused by the engine while a container is on it."""
         with suppress(NotFound):
             self._engine.client.remove_network(self.name)
-        if shutil.which("iptables"):
-            _iptables("-D", self._rule())
+        self._wall.remove()
         self._checked_at = None
 
-    def _ensure_bridge(self) -> None:
+    def _ensure_bridge(self) -> bool:
+        """Whether it had to be made."""
         client = self._engine.client
         try:
             client.inspect_network(self.name)
@@ -73,30 +75,5 @@ class ModelNetwork:
             except APIError as error:
                 if error.status_code != 409:  # another worker was first
                     raise
-
-    def _ensure_wall(self) -> None:
-        rule = self._rule()
-        if not shutil.which("iptables"):
-            self._warn(f"iptables isn't installed here. As root, run: iptables -I INPUT {rule}")
-        elif not _iptables("-C", rule) and not _iptables("-I", rule):
-            self._warn(
-                f"This process may not change the firewall. As root, run: iptables -I INPUT {rule}"
-            )
-        else:
-            self.warning = None
-
-    def _rule(self) -> str:
-        return f"-i {self.bridge} -m conntrack --ctstate NEW -j DROP"
-
-    def _warn(self, remedy: str) -> None:
-        warning = f"Models can reach services that listen on this host. {remedy}"
-        if warning != self.warning:
-            log.warning("host_reachable_by_models", message=warning)
-        self.warning = warning
-
-
-def _iptables(action: str, rule: str) -> bool:
-    done = subprocess.run(
-        ["iptables", "-w", "5", action, "INPUT", *rule.split()], capture_output=True, check=False
-    )
-    return done.returncode == 0
+            return True
+        return False

@@ -35,6 +35,10 @@ class ProcessRuntime:
 
     name = "process"
     isolates = False
+    warning = (
+        "Models run as plain processes here: they can read this machine's files and reach its "
+        "network. Install Docker to keep them apart."
+    )
     pauses = True
 
     def __init__(self, *, installation: str, state_dir: Path) -> None:

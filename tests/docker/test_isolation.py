@@ -10,7 +10,11 @@ from pathlib import Path
 import docker
 import pytest
 
+from hosting import catalogue
+from hosting.runtimes import wall
 from hosting.runtimes.base import Resources, Status
+from hosting.runtimes.engine import Engine
+from hosting.runtimes.wall import WALL_IMAGE, Wall
 from tests import worlds
 from tests.worlds import ask, eventually, ready, spec
 
@@ -113,6 +117,27 @@ def test_the_network_lets_nobody_out_and_nobody_talk(docker_world, engine):
     assert network["Internal"] is True
     assert network["EnableIPv6"] is False
     assert network["Options"]["com.docker.network.bridge.enable_icc"] == "false"
+
+
+def test_a_worker_that_may_not_touch_the_firewall_has_the_wall_put_up_for_it():
+    script = catalogue.EXAMPLES.parent / "scripts" / "build_base_image.sh"
+    subprocess.run(["bash", script, WALL_IMAGE, "iptables"], check=True, capture_output=True)
+    bridge = f"dm-t{os.getpid()}"
+    helpless = Wall(bridge, Engine(), may_set_it_itself=False)
+    rules = ["iptables-save", "-t", "filter"]
+
+    assert helpless.ensure() is None
+
+    saved = subprocess.run(rules, capture_output=True, text=True, check=True).stdout
+    assert f"-A INPUT -i {bridge} -m conntrack --ctstate NEW -j DROP" in saved
+    Wall(bridge, Engine()).remove()
+
+
+def test_a_wall_nobody_may_put_up_is_told_with_the_command_to_run(monkeypatch):
+    monkeypatch.setattr(wall, "WALL_IMAGE", "dormouse/walls:not-there")
+    helpless = Wall("dm-nobody", Engine(), may_set_it_itself=False)
+
+    assert "run: iptables -I INPUT -i dm-nobody" in helpless.ensure()
 
 
 def test_a_model_that_takes_too_much_memory_dies_alone_and_it_is_told(docker_world):
