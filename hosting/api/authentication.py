@@ -1,7 +1,11 @@
-"""Who calls: `Authorization: Bearer dmk_…`. Browsers with a session are DRF's own affair."""
+"""Who calls: `Authorization: Bearer dmk_…`, or a browser with the dashboard's session."""
 
 from django.utils import timezone
-from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from rest_framework.authentication import (
+    BaseAuthentication,
+    SessionAuthentication,
+    get_authorization_header,
+)
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
@@ -33,6 +37,20 @@ class ApiKeyAuthentication(BaseAuthentication):
     def authenticate_header(self, request: Request) -> str:
         """Make DRF answer 401, not 403, to whom it doesn't know."""
         return 'Bearer realm="Dormouse admin API"'
+
+
+class OwnPagesSession(SessionAuthentication):
+    """The session, for pages of our own origin only; writing needs the CSRF token besides.
+
+    A hosted model's page may be same-site with the dashboard, so its requests carry the cookie.
+    """
+
+    def authenticate(self, request: Request) -> tuple[User, None] | None:
+        """Treat what another origin's page sends as sent by nobody."""
+        if request.headers.get("Sec-Fetch-Site") in ("same-site", "cross-site"):
+            return None
+        found: tuple[User, None] | None = super().authenticate(request)
+        return found
 
 
 def _bearer(header: bytes) -> str:

@@ -2,6 +2,7 @@
 
 from typing import Any, Literal
 
+from django.conf import settings
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema as SpectacularSchema
 from drf_spectacular.utils import OpenApiResponse
@@ -70,3 +71,14 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
     def get_security_definition(self, auto_schema: SpectacularSchema) -> dict[str, str]:
         """A bearer token."""
         return {"type": "http", "scheme": "bearer", "bearerFormat": "dmk_…"}
+
+
+class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """The dashboard's session, for pages of its own origin."""
+
+    target_class = "hosting.api.authentication.OwnPagesSession"
+    name = "session"
+
+    def get_security_definition(self, auto_schema: SpectacularSchema) -> dict[str, str]:
+        """A cookie."""
+        return {"type": "apiKey", "in": "cookie", "name": settings.SESSION_COOKIE_NAME}

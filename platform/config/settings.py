@@ -201,7 +201,7 @@ DEFAULT_FROM_EMAIL = ENV.email_from
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "hosting.api.authentication.ApiKeyAuthentication",
-        "rest_framework.authentication.SessionAuthentication",
+        "hosting.api.authentication.OwnPagesSession",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["hosting.api.tenancy.TeamMember"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],

@@ -128,6 +128,20 @@ def test_a_session_reads_with_its_cookie_and_writes_with_a_csrf_token(member):
     assert (refused.status_code, done.status_code) == (403, 201)
 
 
+@pytest.mark.parametrize(
+    ("site", "status"),
+    [("same-origin", 200), ("none", 200), ("same-site", 401), ("cross-site", 401)],
+)
+def test_the_page_of_a_hosted_model_can_not_use_the_dashboard_s_session(
+    client, member, site, status
+):
+    client.force_login(member.user)
+
+    answer = client.get("/api/v1/me/", headers={"sec-fetch-site": site})
+
+    assert answer.status_code == status
+
+
 def test_a_session_speaks_for_the_team_its_header_names(client, member):
     second = Membership.objects.create(team=make_member().team, user=member.user, role="viewer")
     client.force_login(member.user)
