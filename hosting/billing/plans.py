@@ -34,6 +34,11 @@ def prices_of(plan: Plan) -> list[Price]:
     return [_price(row) for row in PlanPrice.objects.filter(plan=plan).order_by("pk")]
 
 
+def prices_beside(price_id: int) -> list[Price]:
+    """All prices of the plan that has this one."""
+    return prices_of(Plan.objects.get(prices=price_id))
+
+
 def prices_by_id(ids: Iterable[int]) -> dict[int, Price]:
     """Prices by id, of any plan."""
     return {row.pk: _price(row) for row in PlanPrice.objects.filter(pk__in=set(ids))}
