@@ -59,10 +59,11 @@ def start(folder: Path, *, log: Path, durable: bool = True) -> Postgres:
     if not place.data.exists():
         _initialise(place, binaries=binaries, log=log)
     pid, process = place.running_pid(), None
-    if pid is None:
+    if pid is None or not _wait_until_ready(place, pid=pid, password=password, log=log):
         process = _serve(place, binaries=binaries, log=log, durable=durable)
         pid = process.pid
-    _wait_until_ready(place, password=password, process=process, log=log)
+        if not _wait_until_ready(place, pid=pid, password=password, log=log):
+            raise SetupFailed(_reason("PostgreSQL did not start", log=log))
     url = f"postgresql://{USER}:{password}@/{DATABASE}?host={quote(str(place.socket), safe='/')}"
     return Postgres(url=url, pid=pid, process=process)
 
@@ -148,7 +149,7 @@ class _Place:
         if _is_postgres(pid) and Path(f"/proc/{pid}/cwd").resolve() == self.data.resolve():
             return pid
         # PostgreSQL clears its own lock only when the number is free, not when it was reused.
-        lock.unlink()
+        lock.unlink(missing_ok=True)
         return None
 
 
@@ -239,9 +240,11 @@ def _serve(place: _Place, *, binaries: Path, log: Path, durable: bool) -> subpro
     )
 
 
-def _wait_until_ready(
-    place: _Place, *, password: str, process: subprocess.Popen[bytes] | None, log: Path
-) -> None:
+def _wait_until_ready(place: _Place, *, pid: int, password: str, log: Path) -> bool:
+    """Wait until it serves our database; False when it ended instead.
+
+    One that was found running may be on its way out: its supervisor was killed a moment ago.
+    """
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:
@@ -255,14 +258,16 @@ def _wait_until_ready(
             )
             break
         except psycopg.OperationalError as error:
-            ended = process is not None and process.poll() is not None
-            if ended or time.monotonic() > deadline:
-                raise SetupFailed(_reason("PostgreSQL did not start", log=log)) from error
+            if not _is_postgres(pid):
+                return False
+            if time.monotonic() > deadline:
+                raise SetupFailed(_reason("PostgreSQL does not answer", log=log)) from error
             time.sleep(0.02)
     with connection:
         query = "SELECT 1 FROM pg_database WHERE datname = %s"
         if connection.execute(query, [DATABASE]).fetchone() is None:
             connection.execute(f'CREATE DATABASE "{DATABASE}"')
+    return True
 
 
 def _reason(what: str, *, log: Path) -> str:

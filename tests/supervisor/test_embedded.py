@@ -65,6 +65,15 @@ def test_a_lock_file_whose_number_is_another_process_now_does_not_stop_the_start
         assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
+def test_a_server_on_its_way_out_is_waited_for_and_started_again(start):
+    for server in start().started:
+        assert server.process is not None
+        server.process.send_signal(signal.SIGINT)
+
+    with psycopg.connect(start().database_url) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
 def test_running_servers_are_found_not_started_twice(start):
     first = start()
 
