@@ -102,6 +102,8 @@ def build(model: HostedModel) -> wire.Route:
         request_timeout_seconds=float(model.request_timeout_seconds),
         failure_reason=model.failure_reason or None,
         retry_at=_timestamp(model.retry_at),
+        payment_required=model.payment_required,
+        unpaid_tokens=tuple(sorted(token.pk for token in valid if token.payment_required)),
         removed=model.deleted_at is not None,
     )
     return route if model.revision is None else _speaking(route, model.revision)

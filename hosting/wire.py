@@ -62,6 +62,8 @@ class Route:
     max_body_bytes: int = 32 * 1024 * 1024
     failure_reason: str | None = None  # state "failed": why
     retry_at: float | None = None  # state "failed": when the next wake may be tried
+    payment_required: bool = False  # queries are answered 402 until the team has paid
+    unpaid_tokens: tuple[int, ...] = ()  # ids of tokens whose own budget is used up: 402
     removed: bool = False
 
     @property
@@ -79,6 +81,7 @@ class Route:
         data: dict[str, Any] = json.loads(text)
         known = {name: data[name] for name in cls.__slots__ if name in data}
         known["replicas"] = tuple(ReplicaAddress(**each) for each in known.get("replicas", ()))
+        known["unpaid_tokens"] = tuple(known.get("unpaid_tokens", ()))
         return cls(**known)
 
 

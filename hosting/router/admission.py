@@ -32,10 +32,17 @@ def admit(request: Request, route: Route, target: Target, *, now: float) -> int:
         raise Refused(answers.NO_SUCH_PATH)
     elif method not in _READ:
         raise _method("GET", "Use GET here. Queries go as POST to /v1/query.")
+    if kind == Kind.QUERY or kind == Kind.OTHER:  # looking is free
+        _check_paid(route, token_id)
     if request.length > route.max_body_bytes:
         limit = f"The body is larger than the {route.max_body_bytes} bytes this model takes."
         raise Refused(answers.BODY_TOO_LARGE.saying(limit))
     return token_id
+
+
+def _check_paid(route: Route, token_id: int) -> None:
+    if route.payment_required or (route.unpaid_tokens and token_id in route.unpaid_tokens):
+        raise Refused(answers.PAYMENT_REQUIRED)
 
 
 def _method(allow: str, message: str) -> Refused:

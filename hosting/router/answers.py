@@ -33,6 +33,11 @@ UNAUTHORIZED = Problem(
     "The model is private. Send its token as “Authorization: Bearer …”.",
     lines=(b"WWW-Authenticate: Bearer",),
 )
+PAYMENT_REQUIRED = Problem(
+    402,
+    "payment_required",
+    "The team's credits or a budget of it are used up. Add credits or raise the budget.",
+)
 NOT_FOUND = Problem(
     404, "not_found", "There is no such model, or it is inactive. Check the address."
 )
@@ -72,6 +77,7 @@ HTTP_VERSION = Problem(505, "http_version", "Use HTTP/1.1.")
 _TYPES = {
     400: "invalid_request_error",
     401: "authentication_error",
+    402: "billing_error",
     404: "not_found_error",
     500: "model_error",
     503: "unavailable_error",
