@@ -81,7 +81,7 @@ def test_a_command_that_is_not_there_is_an_exit_that_says_so(docker_world):
 def test_a_worker_that_died_between_create_and_start_is_carried_on_from(docker_world, engine):
     image = docker_world.runtime._images.resolve(worlds.ECHO.image)
     docker_world.runtime._network.ensure()
-    docker_world.runtime._create_from(image, spec("half"))
+    docker_world.runtime._create(image, spec("half"))
 
     assert docker_world.runtime.find("half") is None
 
