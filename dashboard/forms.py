@@ -11,11 +11,20 @@ from hosting.catalogue import CatalogueEntry
 from hosting.errors import HostingError
 from hosting.lifecycle.specs import RevisionSpec
 from hosting.models import HostedModel, Revision
+from hosting.protocols import PROTOCOLS
 
-PROTOCOL_CHOICES = [
-    ("runway", "Runway Model SDK: one command, on port 9000"),
-    ("http", "Plain HTTP: any server, one path to POST to"),
-]
+PROTOCOL_WORDS = {
+    "http": "Plain HTTP: any server, one path to POST to",
+    "runway": "Runway Model SDK: one command, on port 9000",
+    "cog": "Cog: POST /predictions, on port 5000",
+    "openai": "OpenAI-compatible: chat, completions, embeddings",
+    "oip": "Open Inference Protocol v2: KServe, Triton, MLServer",
+}
+# A protocol without words here is offered by its name.
+PROTOCOL_CHOICES = sorted(
+    ((name, PROTOCOL_WORDS.get(name, name)) for name in PROTOCOLS),
+    key=lambda choice: [*PROTOCOL_WORDS, choice[0]].index(choice[0]),
+)
 VISIBILITY_CHOICES = [
     ("private", "Private"),
     ("public", "Public"),

@@ -3,13 +3,16 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import redis.asyncio
 from asgiref.sync import sync_to_async
 from django.conf import settings
+from django.db import close_old_connections
 from django.db.models import Sum
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from dashboard.teams import membership_of
@@ -20,6 +23,7 @@ HEARTBEAT_SECONDS = 15.0
 USAGE_SECONDS = 3.0
 # The browser comes back by itself; so a revoked session is noticed, and nothing stays for ever.
 LONGEST_SECONDS = 600.0
+RECENT = timedelta(minutes=10)
 
 
 @require_GET
@@ -81,11 +85,18 @@ def _event(name: str, data: dict[str, Any]) -> str:
 
 
 def _membership(request: HttpRequest) -> Any:
-    return membership_of(request)
+    try:
+        return membership_of(request)
+    finally:
+        close_old_connections()  # a stream must not keep one from the pool for minutes
 
 
 @sync_to_async
 def _usage(team_id: int) -> int:
-    """A number that rises with each counted request; new errors never come without one."""
-    found = UsageMinute.objects.filter(team_id=team_id).aggregate(sum=Sum("requests"))
-    return found["sum"] or 0
+    """A number that changes with each counted request; new errors never come without one."""
+    lately = timezone.now() - RECENT
+    try:
+        found = UsageMinute.objects.filter(team_id=team_id, minute__gt=lately)
+        return found.aggregate(sum=Sum("requests"))["sum"] or 0
+    finally:
+        close_old_connections()

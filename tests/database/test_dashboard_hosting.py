@@ -146,7 +146,7 @@ def test_a_person_wakes_it_and_puts_it_to_sleep(browser: Client, model: HostedMo
     model.refresh_from_db()
 
     assert (woken, model.state) == ("awakening", "asleep")
-    assert model.transitions.last().cause == "ada@example.org"
+    assert [move.cause for move in model.transitions.all()] == ["ada@example.org"] * 2
 
 
 def test_switched_off_it_cannot_be_woken_and_says_so(browser: Client, model: HostedModel):

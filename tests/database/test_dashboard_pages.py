@@ -15,7 +15,7 @@ from hosting.lifecycle.specs import catalogue_spec
 from hosting.models import HostedModel, UsageMinute
 from tests.factories import make_member, make_model
 
-PATTERNS = {pattern.name: pattern for pattern in urlpatterns if isinstance(pattern, URLPattern)}
+PATTERNS = {str(each.name): each for each in urlpatterns if isinstance(each, URLPattern)}
 OF_A_MODEL = sorted(name for name in PATTERNS if "subdomain" in PATTERNS[name].pattern.converters)
 PAGES = sorted(set(PATTERNS) - set(OF_A_MODEL) - {"live", "choose-team", "issue-key"})
 WRITES = ["model-wake", "model-sleep", "model-activate", "model-deactivate", "issue-token"]
@@ -211,6 +211,7 @@ def test_a_team_that_is_not_theirs_changes_nothing(browser: Client, owner: Membe
 
 
 def test_a_failed_model_says_why_and_what_to_do(browser: Client, tale_writer: HostedModel):
+    assert tale_writer.revision is not None
     tale_writer.replicas.create(
         revision=tale_writer.revision,
         status="gone",

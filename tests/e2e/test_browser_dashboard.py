@@ -5,26 +5,28 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing
-from datetime import timedelta
 from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit, urlunsplit
 
+import psycopg
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from django.db import connection
-from django.utils import timezone
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Page,
+    StorageState,
+    expect,
+    sync_playwright,
+)
 
-from hosting.lifecycle.specs import catalogue_spec
-from hosting.models import HostedModel, UsageMinute
-from tests.factories import make_member, make_model, make_user
+from tests.e2e.seed_dashboard import EMAIL, PASSWORD
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = pytest.mark.browser
 
 ROOT = Path(__file__).resolve().parents[2]
-EMAIL, PASSWORD = "ada@example.org", "correct horse battery"
-ARGUMENTS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run
-    --disable-background-networking --disable-component-update --disable-sync""".split()
+ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 PAGES = [
     "/",
     "/?state=failed",
@@ -47,31 +49,41 @@ PAGES = [
     "/accounts/password/change/",
     "/accounts/2fa/",
 ]
+Theme = Literal["light", "dark"]
 ENTRANCES = ["/accounts/login/", "/accounts/signup/", "/accounts/password/reset/"]
 
 
-@pytest.fixture
-def site(transactional_db: None) -> Iterator[str]:
-    """The web process on the test's database, with two models of one team."""
-    _seed()
-    with closing(socket.socket()) as listener:
+@pytest.fixture(scope="module")
+def site() -> Iterator[str]:
+    """The web process on a database of its own, with a team and its models."""
+    name = f"dashboard_{os.getpid()}"
+    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as server:
+        server.execute(f"CREATE DATABASE {name}")
+    address = urlsplit(os.environ["DATABASE_URL"])
+    environment = {
+        **os.environ,
+        "DATABASE_URL": urlunsplit(address._replace(path=f"/{name}")),
+        "PYTHONPATH": f"{ROOT}:{ROOT / 'platform'}",
+    }
+    for command in (["manage.py", "migrate", "-v", "0"], ["-m", "tests.e2e.seed_dashboard"]):
+        subprocess.run([sys.executable, *command], env=environment, cwd=ROOT, check=True)
+    with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(100)
-        port = listener.getsockname()[1]
+        options = ["--fd", str(listener.fileno()), "--log-level", "critical", "--lifespan", "off"]
+        options += ["--timeout-graceful-shutdown", "1"]
         web = subprocess.Popen(
-            [sys.executable, "-m", "uvicorn", "config.asgi:application"]
-            + ["--fd", str(listener.fileno()), "--log-level", "error"],
-            env={**os.environ, "DATABASE_URL": _database_url()}
-            | {"PYTHONPATH": f"{ROOT}:{ROOT / 'platform'}"},
+            [sys.executable, "-W", "ignore", "-m", "uvicorn", "config.asgi:application", *options],
+            env=environment,
             cwd=ROOT,
             pass_fds=[listener.fileno()],
         )
-        yield f"http://127.0.0.1:{port}"
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         web.terminate()
         web.wait(20)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def browser(site: str) -> Iterator[Browser]:
     with sync_playwright() as playwright:
         found = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
@@ -79,18 +91,29 @@ def browser(site: str) -> Iterator[Browser]:
         found.close()
 
 
-@pytest.fixture
-def context(browser: Browser, site: str) -> BrowserContext:
-    """A window of somebody who is signed in."""
-    made = browser.new_context(base_url=site)
-    made.grant_permissions(["clipboard-read", "clipboard-write"])
-    page = made.new_page()
+@pytest.fixture(scope="module")
+def signed_in(browser: Browser, site: str) -> StorageState:
+    """The cookies of somebody who has signed in: hashing a password takes its time."""
+    context = browser.new_context(base_url=site)
+    page = context.new_page()
     page.goto("/accounts/login/")
     page.get_by_label("Email").fill(EMAIL)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_url("/")
-    return made
+    state = context.storage_state()
+    context.close()
+    return state
+
+
+@pytest.fixture
+def context(browser: Browser, site: str, signed_in: StorageState) -> Iterator[BrowserContext]:
+    """A window of somebody who is signed in."""
+    made = browser.new_context(base_url=site, storage_state=signed_in)
+    made.grant_permissions(["clipboard-read", "clipboard-write"])
+    made.new_page().goto("/")
+    yield made
+    made.close()
 
 
 @pytest.fixture
@@ -99,7 +122,7 @@ def page(context: BrowserContext) -> Page:
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing_on_any_page(context: BrowserContext, theme: str):
+def test_axe_finds_nothing_on_any_page(context: BrowserContext, theme: Theme):
     page = context.pages[0]
     page.emulate_media(color_scheme=theme, reduced_motion="reduce")
     axe = Axe()
@@ -115,7 +138,7 @@ def test_axe_finds_nothing_on_any_page(context: BrowserContext, theme: str):
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing_on_the_way_in(browser: Browser, site: str, theme: str):
+def test_axe_finds_nothing_on_the_way_in(browser: Browser, site: str, theme: Theme):
     page = browser.new_page(base_url=site, color_scheme=theme)
     axe = Axe()
 
@@ -142,18 +165,16 @@ def test_no_page_scrolls_sideways_on_the_smallest_screen(page: Page):
 
 
 def test_no_page_complains_in_the_console(page: Page):
-    complaints = []
+    complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on(
-        "console",
-        lambda said: said.type == "error" and complaints.append(f"{page.url}: {said.text}"),
-    )
+    page.on("console", lambda said: complaints.append(f"{page.url}: {said.type}: {said.text}"))
+    hints = "verbose:"  # what Chromium would do differently in a password form
 
     for path in PAGES:
         if path != "/nothing-here/":
             page.goto(path, wait_until="load")
 
-    assert complaints == []
+    assert [each for each in complaints if hints not in each] == []
 
 
 def test_the_example_code_opens_in_a_dialog_and_escape_gives_the_focus_back(page: Page):
@@ -204,13 +225,13 @@ def test_the_first_tab_stop_skips_to_the_content(page: Page):
 
 def test_a_suggested_name_is_one_press_away(page: Page):
     page.goto("/host/echo/")
-    page.get_by_label("Address").fill("owl")
+    page.get_by_label("Address", exact=True).fill("owl")
     suggestion = page.locator("#verdict .suggest").first
     suggestion.wait_for()
     name = suggestion.inner_text()
     suggestion.click()
 
-    expect(page.get_by_label("Address")).to_have_value(name)
+    expect(page.get_by_label("Address", exact=True)).to_have_value(name)
     expect(page.locator("#verdict")).to_contain_text("is free")
 
 
@@ -251,7 +272,7 @@ def test_everything_works_without_script(browser: Browser, site: str):
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("link", name="Host a model").click()
     page.get_by_role("link", name="Echo").click()
-    page.get_by_label("Address").fill("plain-owl")
+    page.get_by_label("Address", exact=True).fill("plain-owl")
     page.get_by_role("button", name="Host this model").click()
     token = page.locator("[data-secret]").inner_text()
     page.goto("/models/plain-owl/")
@@ -259,44 +280,3 @@ def test_everything_works_without_script(browser: Browser, site: str):
 
     assert token.startswith("dme_")
     expect(page.get_by_text("plain-owl is being woken.")).to_be_visible()
-
-
-def _seed() -> None:
-    member = make_member(email=EMAIL)
-    member.user.set_password(PASSWORD)
-    member.user.save()
-    make_member(team=member.team, role="viewer")
-    make_user()
-    owl = make_model(member.team, subdomain="owl", revision=catalogue_spec("echo")).model
-    badger = make_model(member.team, subdomain="badger", public=True).model
-    HostedModel.objects.filter(pk=badger.pk).update(
-        state="failed", failure_reason="Its container exited with code 1.", failure_count=1
-    )
-    badger.replicas.create(
-        revision=badger.revision,
-        status="gone",
-        runtime="docker",
-        exit_code=1,
-        last_log_lines="ModuleNotFoundError: No module named 'torch'\n" * 40,
-    )
-    minute = timezone.now().replace(second=0, microsecond=0)
-    for ago in range(1, 300, 7):
-        UsageMinute.objects.create(
-            model_id=owl.pk,
-            team_id=owl.team_id,
-            minute=minute - timedelta(minutes=ago),
-            requests=ago % 11,
-            errors=ago % 3 == 0,
-            cold=0,
-            model_ms=10,
-            held_ms=0,
-        )
-
-
-def _database_url() -> str:
-    given = connection.settings_dict
-    port = f"&port={given['PORT']}" if given["PORT"] else ""
-    return (
-        f"postgresql://{given['USER']}:{given['PASSWORD']}@/{given['NAME']}"
-        f"?host={given['HOST']}{port}"
-    )

@@ -1,0 +1,70 @@
+"""`python -m tests.e2e.seed_dashboard`: what the browser tests of the dashboard look at."""
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import django
+
+if TYPE_CHECKING:
+    from accounts.models import Team
+
+EMAIL, PASSWORD = "ada@example.org", "correct horse battery"
+
+
+def seed() -> None:
+    """A team of two people with a sleeping model that was used, and one that failed."""
+    from tests.factories import make_member
+
+    member = make_member(email=EMAIL)
+    member.user.set_password(PASSWORD)
+    member.user.save()
+    make_member(team=member.team, role="viewer")
+    _sleeping(member.team)
+    _failed(member.team)
+
+
+def _sleeping(team: "Team") -> None:
+    from django.utils import timezone
+
+    from hosting.lifecycle.specs import catalogue_spec
+    from hosting.models import UsageMinute
+    from tests.factories import make_model
+
+    owl = make_model(team, subdomain="owl", revision=catalogue_spec("echo")).model
+    now = timezone.now().replace(second=0, microsecond=0)
+    UsageMinute.objects.bulk_create(
+        UsageMinute(
+            model_id=owl.pk,
+            team_id=owl.team_id,
+            minute=now - timedelta(minutes=ago),
+            requests=ago % 11,
+            errors=ago % 11 and ago % 3 == 0,
+            cold=0,
+            model_ms=10,
+            held_ms=0,
+        )
+        for ago in range(1, 300, 7)
+    )
+
+
+def _failed(team: "Team") -> None:
+    from hosting.models import HostedModel
+    from tests.factories import make_model
+
+    badger = make_model(team, subdomain="badger", public=True).model
+    assert badger.revision is not None
+    badger.replicas.create(
+        revision=badger.revision,
+        status="gone",
+        runtime="docker",
+        exit_code=1,
+        last_log_lines="ModuleNotFoundError: No module named 'torch'\n" * 40,
+    )
+    HostedModel.objects.filter(pk=badger.pk).update(
+        state="failed", failure_reason="Its container exited with code 1.", failure_count=1
+    )
+
+
+if __name__ == "__main__":
+    django.setup()
+    seed()
