@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from enum import IntEnum
 from typing import TYPE_CHECKING, cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from hosting.router.node import Node
 
 
-class Phase(IntEnum):
+class Phase:
     """What the next bytes from the caller are."""
 
     HEAD = 0
@@ -142,11 +141,11 @@ class Caller(asyncio.Protocol):
         try:
             while data:
                 phase = self.phase
-                if phase is Phase.HEAD:
+                if phase == Phase.HEAD:
                     data = self._read_head(data)
-                elif phase is Phase.BODY:
+                elif phase == Phase.BODY:
                     data = self._read_body(data)
-                elif phase is Phase.TUNNEL and self.relay is not None:
+                elif phase == Phase.TUNNEL and self.relay is not None:
                     self.relay.take_body(data, complete=False)
                     return
                 else:
@@ -230,7 +229,7 @@ class Caller(asyncio.Protocol):
         return rest
 
     def _set_aside(self, data: bytes) -> None:
-        if self.phase is Phase.LINGER:
+        if self.phase == Phase.LINGER:
             self._left += len(data)
             if self._left > self.node.limits.linger_bytes:
                 self.abort()
@@ -269,7 +268,7 @@ class Caller(asyncio.Protocol):
             return
         if self._paused:
             self.resume_reading()
-        if body_done or self.phase is Phase.BUSY:
+        if body_done or self.phase == Phase.BUSY:
             self._next()
         else:
             self.deadline = time.monotonic() + self.node.limits.head_seconds
@@ -301,7 +300,7 @@ class Caller(asyncio.Protocol):
         transport = self.transport
         if transport is None:
             return
-        if self.phase is Phase.BUSY and not self._buffer and not self._looping:
+        if self.phase == Phase.BUSY and not self._buffer and not self._looping:
             transport.close()
             self.phase = Phase.LINGER
             return
@@ -337,7 +336,7 @@ class Caller(asyncio.Protocol):
 
     def close_if_idle(self) -> None:
         """Close a connection on which nothing is under way."""
-        idle = self.relay is None and self.phase is Phase.HEAD and not self._buffer
+        idle = self.relay is None and self.phase == Phase.HEAD and not self._buffer
         if idle and self.served and self.transport is not None:
             self.transport.close()
 
@@ -364,14 +363,14 @@ class Caller(asyncio.Protocol):
         elif self._paused:
             if self._gone_unnoticed():
                 self.abort()
-        elif self.phase is Phase.BODY:
+        elif self.phase == Phase.BODY:
             self._demand_progress(relay, now)
 
     def _out_of_time(self) -> None:
-        if self.phase is Phase.LINGER or (self.phase is Phase.HEAD and not self._buffer):
+        if self.phase == Phase.LINGER or (self.phase == Phase.HEAD and not self._buffer):
             if self.transport is not None:
-                self.transport.close() if self.phase is Phase.HEAD else self.transport.abort()
-        elif self.phase is Phase.BODY:
+                self.transport.close() if self.phase == Phase.HEAD else self.transport.abort()
+        elif self.phase == Phase.BODY:
             self.abort()
         else:
             self._refuse_and_close(answers.HEAD_TIMEOUT)

@@ -26,7 +26,6 @@ _PAGE = (
 class DashboardRelay(Relay):
     """A request to the web process. Nothing is held, counted or rewritten."""
 
-    __slots__ = ("dialling", "server")
     most_body_bytes = 64 << 20
 
     def __init__(self, node: Node, caller: Caller, request: Request, *, server: Replica) -> None:
@@ -39,9 +38,8 @@ class DashboardRelay(Relay):
         """Start, with what came of the body."""
         self.body_done = complete
         if body:
-            self.body.append(body)
-            self.received = self.buffered = len(body)
-            self.node.buffered_bytes += len(body)
+            self.received = len(body)
+            self.keep_body(body)
         if not complete and self.request.expects_continue:
             self.caller.write(answers.CONTINUE)
         limits = self.node.limits

@@ -33,10 +33,14 @@ _FORM = b"application/x-www-form-urlencoded"
 class Exchange(Relay):
     """One admitted request. Written down exactly once, however it ends."""
 
-    __slots__ = (
-        "arrived", "arrived_at", "cold", "dialling", "endpoint", "kind", "line_end", "outcome",
-        "queued", "replica", "resent", "rewriter", "state", "target", "token_id", "went",
-    )  # fmt: skip
+    went: float = 0.0
+    cold: bool = False
+    queued: bool = False
+    resent: bool = False
+    outcome: str = ""
+    replica: Replica | None = None
+    dialling: asyncio.Task[None] | None = None
+    rewriter: rewriting.Rewriter | None = None
 
     def __init__(
         self,
@@ -48,7 +52,9 @@ class Exchange(Relay):
         target: Target,
         token_id: int,
     ) -> None:
-        super().__init__(node, caller, request)
+        self.node = node
+        self.caller = caller
+        self.request = request
         self.endpoint = endpoint
         self.target = target
         self.kind = target.kind
@@ -56,16 +62,9 @@ class Exchange(Relay):
         self.arrived = now = time.monotonic()
         self.arrived_at = time.time()
         self.request_id = node.request_ids.mint(now=self.arrived_at)
-        self.deadline = now + endpoint.route.request_timeout_seconds
-        self.state = endpoint.route.state
-        self.went = 0.0
-        self.cold = False
-        self.queued = False
-        self.resent = False
-        self.outcome = ""
-        self.replica: Replica | None = None
-        self.dialling: asyncio.Task[None] | None = None
-        self.rewriter: rewriting.Rewriter | None = None
+        self.id_line = f"\r\nX-Request-Id: {self.request_id}"
+        self.deadline = now + endpoint.timeout
+        self.state = endpoint.state_name
 
     # --- waiting and going in
 
@@ -75,7 +74,7 @@ class Exchange(Relay):
         if body:
             self.received = self.buffered = len(body)
             self.node.buffered_bytes += len(body)
-            self.body.append(body)
+            self.body = body
         request = self.request
         short = not request.chunked and request.length <= self.node.limits.buffered_body_bytes
         if not complete and request.expects_continue and short:
@@ -160,23 +159,22 @@ class Exchange(Relay):
         if request.cookie is not None:
             lines.extend(rewriting.cookie_lines(request.cookie))
         lines.append(
-            b"%bX-Forwarded-Host: %b\r\nX-Request-Id: %b"
-            % (self.caller.forwarded, request.host, self.request_id.encode())
+            b"%bX-Forwarded-Host: %b%b"
+            % (self.caller.forwarded, request.host, self.id_line.encode())
         )
         self.send(connection, lines)
 
     def _path(self) -> bytes:
+        if self.kind == Kind.OTHER:
+            return self.target.path
         route = self.endpoint.route
-        if self.kind is Kind.QUERY:
-            return route.query_path.encode()
-        if self.kind is Kind.INFO:
-            return (route.info_path or "/").encode()
-        return self.target.path
+        path = route.query_path if self.kind == Kind.QUERY else route.info_path or "/"
+        return path.encode()
 
     def _content_type(self) -> bytes | None:
         """What the model is told the body is: the documented curl line calls its JSON a form."""
         said = self.request.content_type
-        if self.kind is not Kind.QUERY:
+        if self.kind != Kind.QUERY:
             return said
         if self.endpoint.route.protocol in _ALWAYS_JSON or said is None:
             return b"application/json"
@@ -185,7 +183,7 @@ class Exchange(Relay):
     # --- the answer
 
     def on_answer(self, response: Response, body: bytes, *, complete: bool) -> None:
-        if self.kind is Kind.OTHER:
+        if self.kind == Kind.OTHER:
             lines = self.answer_lines(response)
             self.begin_answer(response, response.status, lines, body, complete)
             return
@@ -207,22 +205,22 @@ class Exchange(Relay):
         if response.content_type is not None:
             lines.append(b"Content-Type: " + response.content_type)
         lines.append(answers.CORS)
-        lines.append(self._own_lines())
-        if not response.request_id:
-            lines.append(b"X-Request-Id: " + self.request_id.encode())
+        lines.append(self._own_lines(with_id=not response.request_id))
         return lines
 
     def problem_lines(self) -> tuple[bytes, ...]:
-        return (self._own_lines(),)
+        return (self._own_lines(with_id=False),)
 
-    def _own_lines(self) -> bytes:
+    def _own_lines(self, *, with_id: bool) -> bytes:
         now = time.monotonic()
         went = self.went or now
-        return b"X-Dormouse-State: %b\r\nServer-Timing: hold;dur=%.1f, model;dur=%.1f" % (
-            self.state.encode(),
-            (went - self.arrived) * 1000,
-            (now - went) * 1000,
-        )
+        held = int((went - self.arrived) * 1000)
+        model = int((now - went) * 1000)
+        return (
+            f"X-Dormouse-State: {self.state}\r\n"
+            f"Server-Timing: hold;dur={held}, model;dur={model}"
+            f"{self.id_line if with_id else ''}"
+        ).encode()
 
     def on_data(self, data: bytes, *, complete: bool) -> None:
         if self.rewriter is None:
@@ -241,8 +239,7 @@ class Exchange(Relay):
             body,
             lines=(
                 *rewriter.lines,
-                self._own_lines(),
-                b"X-Request-Id: " + self.request_id.encode(),
+                self._own_lines(with_id=True),
             ),
             close=not self.caller.will_keep_alive(body_done=self.body_done),
             head_only=self.request.method == b"HEAD",
@@ -270,7 +267,7 @@ class Exchange(Relay):
         self.outcome = Outcome.MODEL_ERROR
         if replica is not None:
             self.node.nudge_reconcile(self.endpoint)
-        if self.kind is Kind.OTHER and not self.started:
+        if self.kind == Kind.OTHER and not self.started:
             problem = answers.MODEL_GARBLED if garbled else answers.MODEL_DIED
             self.give_up(problem._replace(status=502))
             return
@@ -354,7 +351,7 @@ class Exchange(Relay):
     def _counted(self, outcome: str) -> bool:
         """Whether it is a unit: a query that went to the model, and that the model ended."""
         return (
-            self.kind is Kind.QUERY
+            self.kind == Kind.QUERY
             and self.sending
             and (outcome == Outcome.OK or outcome == Outcome.MODEL_ERROR)
         )

@@ -32,19 +32,21 @@ def serve(node: Node, caller: Caller, request: Request, body: bytes, *, complete
     try:
         endpoint = _endpoint(node, subdomain)
         target = targets.read(request.target)
-        token_id = admission.admit(request, endpoint.route, target, now=time.time())
+        token_id = admission.admit(request, endpoint, target, now=time.time())
     except Refused as refused:
         _refuse(node, caller, request, refused, complete=complete)
         return
-    if target.kind is Kind.STATUS:
+    if target.kind == Kind.STATUS:
         _answer_status(node, caller, request, endpoint, target.query, complete=complete)
-    elif target.kind is Kind.INFO and endpoint.route.info_path is None:
+    elif target.kind == Kind.INFO and endpoint.info_at_hand:
         _answer_info(caller, request, endpoint, complete=complete)
     else:
-        make = Tunnel if request.wants_websocket and target.kind is Kind.OTHER else Exchange
+        make = Exchange
+        if request.upgrade is not None and request.wants_websocket and target.kind == Kind.OTHER:
+            make = Tunnel
         exchange = make(node, caller, request, endpoint=endpoint, target=target, token_id=token_id)
         caller.relay = exchange
-        caller.max_body = endpoint.route.max_body_bytes
+        caller.max_body = endpoint.max_body
         if not node.spool_writable():
             exchange.give_up(answers.SPOOL_UNAVAILABLE)
         else:
@@ -57,10 +59,9 @@ def _endpoint(node: Node, subdomain: str) -> Endpoint:
         if not node.table.complete:
             raise Refused(answers.CONTROL_PLANE_UNAVAILABLE)
         raise Refused(answers.NOT_FOUND)
-    route = endpoint.route
-    if not route.active:
+    if not endpoint.active:
         raise Refused(answers.NOT_FOUND)
-    if not route.public and node.table.stale(now=time.monotonic()):
+    if not endpoint.public and node.table.stale(now=time.monotonic()):
         raise Refused(answers.CONTROL_PLANE_UNAVAILABLE)
     return endpoint
 
@@ -95,7 +96,7 @@ def _answer_status(
     if b"verbose=1" in query:
         body = answers.status_body(word, state=str(state))
     _answer(caller, request, body, state, complete=complete)
-    if state not in (State.AWAKE, State.AWAKENING):
+    if state in (State.ASLEEP, State.FAILED):  # a poll is no reason to stay awake
         node.waking.poke(endpoint, route="status")
 
 

@@ -84,33 +84,41 @@ _RESPONSE_PREFIXES = (
     (b"sec-websocket-", Fate.WEBSOCKET),
 )
 
-# Fates whose lines differ from caller to caller, or must not lie about in memory.
-_FORGOTTEN = frozenset(
-    {Fate.AUTHORIZATION, Fate.COOKIE, Fate.SET_COOKIE, Fate.REQUEST_ID, Fate.WEBSOCKET}
+# Only fates whose lines repeat are worth remembering; tokens and cookies don't lie about in memory.
+_REPEATING = frozenset(
+    map(int, (Fate.PASS, Fate.HOST, Fate.CONTENT_TYPE, Fate.CONNECTION, Fate.ACCEPT_ENCODING))
 )
 _REMEMBERED = 4096
 _LONGEST = 96
 
 
-class Sorter(dict[bytes, int]):
-    """Maps a header line to its fate, remembering a bounded number of them."""
+class Sorter:
+    """Maps a header line to its fate, remembering a bounded number of lines and names."""
 
     def __init__(self, names: dict[bytes, Fate], prefixes: tuple[tuple[bytes, Fate], ...]) -> None:
-        super().__init__()
+        self.lines: dict[bytes, int] = {}  # look a line up here first,
+        self.spellings: dict[bytes, int] = {}  # then its name, as written, here; then `sort` it
         self._names = names
         self._prefixes = prefixes
 
-    def __missing__(self, line: bytes) -> int:
-        name = line.partition(b":")[0].lower()
-        fate = self._names.get(name, Fate.PASS)
-        if fate is Fate.PASS:
-            fate = next((f for prefix, f in self._prefixes if name.startswith(prefix)), fate)
+    def sort(self, line: bytes) -> int:
+        """The fate of a line that isn't remembered."""
+        name = line[: line.find(b":")]
+        fate = self._by_name(name.lower())
+        repeats = fate in _REPEATING
+        known, key = (self.lines, line) if repeats else (self.spellings, name)
+        if len(key) <= _LONGEST:
+            if len(known) >= _REMEMBERED:
+                known.clear()
+            known[key] = fate
+        return fate
+
+    def _by_name(self, name: bytes) -> int:
+        fate = self._names.get(name)
+        if fate is None:
             if b"_" in name:  # many servers can't tell it from a hyphen
-                fate = Fate.DROP
-        if len(line) <= _LONGEST and fate not in _FORGOTTEN:
-            if len(self) >= _REMEMBERED:
-                self.clear()
-            self[line] = int(fate)
+                return int(Fate.DROP)
+            fate = next((f for prefix, f in self._prefixes if name.startswith(prefix)), Fate.PASS)
         return int(fate)
 
 

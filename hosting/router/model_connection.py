@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from enum import IntEnum
 from typing import TYPE_CHECKING, Protocol, cast
 
 from httptools import HttpParserError, HttpResponseParser
@@ -43,7 +42,9 @@ class Receiver(Protocol):
         """The model takes more again."""
 
 
-class _Mode(IntEnum):
+class _Mode:
+    """What the next bytes from the model are."""
+
     HEAD = 0
     LENGTH = 1
     CHUNKED = 2
@@ -143,13 +144,13 @@ class ModelConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         receiver = self.receiver
         mode = self._mode
-        if receiver is None or mode is _Mode.DONE:
+        if receiver is None or mode == _Mode.DONE:
             self.abort()  # bytes nobody asked for
-        elif mode is _Mode.HEAD:
+        elif mode == _Mode.HEAD:
             self._read_head(receiver, data)
-        elif mode is _Mode.LENGTH:
+        elif mode == _Mode.LENGTH:
             self._read_counted(receiver, data)
-        elif mode is _Mode.CHUNKED:
+        elif mode == _Mode.CHUNKED:
             self._read_chunked(receiver, data)
         else:
             receiver.on_data(data, complete=False)
@@ -226,7 +227,7 @@ class ModelConnection(asyncio.Protocol):
         if body is None:
             self._fail(garbled=True)
         else:
-            receiver.on_answer(response, body, complete=self._mode is _Mode.DONE)
+            receiver.on_answer(response, body, complete=self._mode == _Mode.DONE)
 
     def _read_counted(self, receiver: Receiver, data: bytes) -> None:
         left = self._left - len(data)
@@ -244,8 +245,8 @@ class ModelConnection(asyncio.Protocol):
         body = self._dechunk(data)
         if body is None:
             self._fail(garbled=True)
-        elif body or self._mode is _Mode.DONE:
-            receiver.on_data(body, complete=self._mode is _Mode.DONE)
+        elif body or self._mode == _Mode.DONE:
+            receiver.on_data(body, complete=self._mode == _Mode.DONE)
 
     def _dechunk(self, data: bytes) -> bytes | None:
         chunks = self._chunks
@@ -278,7 +279,7 @@ class ModelConnection(asyncio.Protocol):
         if receiver is None:
             if self.replica is not None:
                 self.replica.forget(self)
-        elif self._mode is _Mode.UNTIL_CLOSE and exc is None:
+        elif self._mode == _Mode.UNTIL_CLOSE and exc is None:
             self._mode = _Mode.DONE
             receiver.on_data(b"", complete=True)
         else:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from hosting.router.model_connection import ModelConnection
 from hosting.wire import ReplicaAddress
 
-_STILL_SURE_SECONDS = 0.05
+_STILL_SURE_SECONDS = 0.5
 
 
 class Replica:

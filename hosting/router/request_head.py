@@ -10,7 +10,7 @@ from hosting.router.headers import REQUEST_LINES, Fate, tokens_of, value_of, wit
 
 _PASS = int(Fate.PASS)
 _DROP = int(Fate.DROP)
-_NO_BODY_LENGTH = 18  # digits of a Content-Length we are ready to count
+_MOST_DIGITS = 18  # digits of a Content-Length we are ready to count
 
 
 class Refused(Exception):
@@ -22,30 +22,27 @@ class Refused(Exception):
 
 
 class Request:
-    """One request head, as read. `lines` are the fields that may go on to a model, as they came."""
+    """One request head, as read. `lines` are the fields that may go on to a model, as they came.
 
-    __slots__ = (
-        "accept_encoding",
-        "authorization",
-        "chunked",
-        "connection",
-        "content_type",
-        "cookie",
-        "expects_continue",
-        "host",
-        "hosts",
-        "http11",
-        "idempotent",
-        "keep_alive",
-        "length",
-        "lines",
-        "method",
-        "name",
-        "target",
-        "upgrade",
-        "wanted_headers",
-        "websocket",
-    )
+    Most fields are absent from most requests: their defaults stand on the class, which makes a
+    request several times cheaper than setting each.
+    """
+
+    host: bytes = b""
+    hosts: int = 0
+    name: str = ""
+    length: int = 0
+    chunked: bool = False
+    authorization: bytes | None = None
+    cookie: bytes | None = None
+    content_type: bytes | None = None
+    accept_encoding: bool = False
+    expects_continue: bool = False
+    upgrade: bytes | None = None
+    connection: list[bytes] | None = None
+    wanted_headers: bytes | None = None
+    idempotent: bool = False
+    websocket: tuple[bytes, ...] = ()
 
     def __init__(self, method: bytes, target: bytes, http11: bool) -> None:
         self.method = method
@@ -53,21 +50,6 @@ class Request:
         self.http11 = http11
         self.keep_alive = http11
         self.lines: list[bytes] = []
-        self.host = b""
-        self.hosts = 0
-        self.name = ""
-        self.length = 0
-        self.chunked = False
-        self.authorization: bytes | None = None
-        self.cookie: bytes | None = None
-        self.content_type: bytes | None = None
-        self.accept_encoding = False
-        self.expects_continue = False
-        self.upgrade: bytes | None = None
-        self.connection: list[bytes] | None = None
-        self.wanted_headers: bytes | None = None
-        self.idempotent = False
-        self.websocket: list[bytes] | None = None
 
     @property
     def wants_websocket(self) -> bool:
@@ -107,19 +89,26 @@ def read(head: bytes, *, most_fields: int) -> Request:
     start = lines[0].split(b" ")
     if len(start) != 3:
         raise Refused(answers.BAD_REQUEST)
-    version = start[2]
+    method, target, version = start
     if version != b"HTTP/1.1" and version != b"HTTP/1.0":
         raise Refused(answers.HTTP_VERSION)
-    request = Request(start[0], start[1], version == b"HTTP/1.1")
+    request = Request(method, target, version == b"HTTP/1.1")
     passed = request.lines
-    fates = REQUEST_LINES
+    remembered = REQUEST_LINES.lines.get
+    spelled = REQUEST_LINES.spellings.get
     for line in lines[1:-2]:
-        fate = fates[line]
+        fate = remembered(line) or spelled(line[: line.find(b":")]) or REQUEST_LINES.sort(line)
         if fate == _PASS:
             passed.append(line)
         elif fate != _DROP:
             _HANDLERS[fate](request, line)
-    _settle(request)
+    if target[:1] != b"/":
+        _other_form(request)
+    if request.hosts != 1:
+        raise Refused(answers.BAD_HOST)
+    request.name = _names.get(request.host) or _name(request.host)
+    if request.connection is not None:
+        _hop_by_hop(request, request.connection)
     return request
 
 
@@ -135,21 +124,23 @@ def _accepted_by_llhttp(head: bytes) -> None:
         raise Refused(answers.BAD_REQUEST)
 
 
-def _settle(request: Request) -> None:
-    """What can only be said once all fields are known."""
-    target = request.target
-    if target[:1] != b"/" and not (target == b"*" and request.method == b"OPTIONS"):
+_names: dict[bytes, str] = {}
+_MOST_NAMES = 4096
+
+
+def _name(host: bytes) -> str:
+    name = hosts.name_of(host)
+    if not name:
+        raise Refused(answers.BAD_HOST)
+    if len(_names) >= _MOST_NAMES:
+        _names.clear()
+    _names[host] = name
+    return name
+
+
+def _other_form(request: Request) -> None:
+    if request.target != b"*" or request.method != b"OPTIONS":
         _absolute_form(request)
-    if request.hosts != 1:
-        raise Refused(answers.BAD_HOST)
-    name = hosts.name_of(request.host)
-    if name is None:
-        raise Refused(answers.BAD_HOST)
-    request.name = name
-    if request.chunked and not request.http11:
-        raise Refused(answers.BAD_REQUEST)
-    if request.connection is not None:
-        _hop_by_hop(request, request.connection)
 
 
 def _absolute_form(request: Request) -> None:
@@ -178,20 +169,24 @@ def _hop_by_hop(request: Request, named: list[bytes]) -> None:
         request.content_type = None if b"content-type" in others else request.content_type
 
 
+# Handlers of the fields most requests have cut the value off at the length of the name: llhttp has
+# seen to it that the colon follows at once.
+
+
 def _host(request: Request, line: bytes) -> None:
-    request.host = value_of(line)
+    request.host = line[5:].strip(b" \t")
     request.hosts += 1
 
 
 def _authorization(request: Request, line: bytes) -> None:
     if request.authorization is not None:
         raise Refused(answers.BAD_REQUEST)
-    request.authorization = value_of(line)
+    request.authorization = line[14:].strip(b" \t")
 
 
 def _length(request: Request, line: bytes) -> None:
-    value = value_of(line)
-    if not value.isdigit() or len(value) > _NO_BODY_LENGTH:
+    value = line[15:].strip(b" \t")
+    if not value.isdigit() or len(value) > _MOST_DIGITS:
         raise Refused(answers.BAD_REQUEST)
     request.length = int(value)
 
@@ -200,15 +195,20 @@ def _coding(request: Request, line: bytes) -> None:
     value = line.partition(b":")[2].strip(b" ")
     if request.chunked or value.lower() != b"chunked":
         raise Refused(answers.UNSUPPORTED_CODING)
+    if not request.http11:
+        raise Refused(answers.BAD_REQUEST)
     request.chunked = True
 
 
 def _connection(request: Request, line: bytes) -> None:
-    request.connection = (request.connection or []) + tokens_of(value_of(line))
+    if line[11:].strip(b" \t").lower() == b"keep-alive":
+        request.keep_alive = True
+    else:
+        request.connection = (request.connection or []) + tokens_of(value_of(line))
 
 
 def _content_type(request: Request, line: bytes) -> None:
-    request.content_type = value_of(line)
+    request.content_type = line[13:].strip(b" \t")
 
 
 def _accept_encoding(request: Request, line: bytes) -> None:
@@ -232,7 +232,7 @@ def _upgrade(request: Request, line: bytes) -> None:
 
 
 def _websocket(request: Request, line: bytes) -> None:
-    request.websocket = [*(request.websocket or ()), line]
+    request.websocket = (*request.websocket, line)
 
 
 def _wanted_headers(request: Request, line: bytes) -> None:

@@ -20,22 +20,18 @@ _DROP = int(Fate.DROP)
 class Response:
     """One answer head, as read. `lines` are the fields that go on to the caller, as they came."""
 
-    __slots__ = (
-        "chunked", "connection", "content_type", "keep_alive", "length", "lines", "request_id",
-        "status", "upgrade", "websocket",
-    )  # fmt: skip
+    length: int = -1  # not said
+    chunked: bool = False
+    connection: list[bytes] | None = None
+    content_type: bytes | None = None
+    request_id: bool = False
+    upgrade: bytes | None = None
+    websocket: tuple[bytes, ...] = ()
 
     def __init__(self, status: int, keep_alive: bool) -> None:
         self.status = status
         self.keep_alive = keep_alive
         self.lines: list[bytes] = []
-        self.length = -1  # not said
-        self.chunked = False
-        self.connection: list[bytes] | None = None
-        self.content_type: bytes | None = None
-        self.request_id = False
-        self.upgrade: bytes | None = None
-        self.websocket: list[bytes] = []
 
     @property
     def bodiless(self) -> bool:
@@ -73,9 +69,10 @@ def read(head: bytes) -> Response:
         raise ValueError("not one head")
     response = Response(int(start[9:12]), start[7:8] == b"1")
     passed = response.lines
-    fates = RESPONSE_LINES
+    remembered = RESPONSE_LINES.lines.get
+    spelled = RESPONSE_LINES.spellings.get
     for line in lines[1:-2]:
-        fate = fates[line]
+        fate = remembered(line) or spelled(line[: line.find(b":")]) or RESPONSE_LINES.sort(line)
         if fate == _PASS:
             passed.append(line)
         elif fate != _DROP:
@@ -96,7 +93,7 @@ def _hop_by_hop(response: Response, named: list[bytes]) -> None:
 
 
 def _length(response: Response, line: bytes) -> None:
-    value = value_of(line)
+    value = line[15:].strip(b" \t")
     if not value.isdigit() or len(value) > 18:
         raise ValueError("not a length")
     response.length = int(value)
@@ -109,12 +106,15 @@ def _coding(response: Response, line: bytes) -> None:
 
 
 def _connection(response: Response, line: bytes) -> None:
-    response.connection = (response.connection or []) + tokens_of(value_of(line))
+    if line[11:].strip(b" \t").lower() == b"keep-alive":
+        response.keep_alive = True
+    else:
+        response.connection = (response.connection or []) + tokens_of(value_of(line))
 
 
 def _content_type(response: Response, line: bytes) -> None:
     if response.content_type is None:
-        response.content_type = value_of(line)
+        response.content_type = line[13:].strip(b" \t")
 
 
 def _set_cookie(response: Response, line: bytes) -> None:
@@ -132,7 +132,7 @@ def _upgrade(response: Response, line: bytes) -> None:
 
 
 def _websocket(response: Response, line: bytes) -> None:
-    response.websocket.append(line)
+    response.websocket = (*response.websocket, line)
 
 
 _HANDLERS: dict[int, Callable[[Response, bytes], None]] = {

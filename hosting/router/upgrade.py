@@ -18,16 +18,11 @@ _REVOKED = b"\x88\x02\x03\xf0"  # close, 1008
 class Tunnel(Exchange):
     """An exchange that may turn into two streams of bytes."""
 
-    __slots__ = ("open",)
-
-    def begin(self, body: bytes, *, complete: bool) -> None:
-        """Ask for a slot like any request."""
-        self.open = False
-        super().begin(body, complete=complete)
+    open: bool = False
 
     def send(self, connection: ModelConnection, lines: list[bytes]) -> None:
         """Ask the model to upgrade."""
-        lines += [b"Connection: Upgrade", b"Upgrade: websocket", *(self.request.websocket or ())]
+        lines += [b"Connection: Upgrade", b"Upgrade: websocket", *self.request.websocket]
         super().send(connection, lines)
 
     def on_upgrade(self, response: Response, data: bytes) -> None:
@@ -86,9 +81,15 @@ class Tunnel(Exchange):
         """Close what may not go on: the token was revoked, or the router restarts."""
         if not self.open:
             return
-        route = self.endpoint.route
-        allowed = access.token_id(route, self.request.authorization, now=time.time())
-        if not route.active or allowed is None:
+        endpoint = self.endpoint
+        allowed = access.token_id(
+            self.request.authorization,
+            public=endpoint.public,
+            tokens=endpoint.tokens,
+            expiries=endpoint.expiries,
+            now=time.time(),
+        )
+        if not endpoint.active or allowed is None:
             self._end(_REVOKED)
         elif self.node.draining:
             self._end(_RESTARTING)

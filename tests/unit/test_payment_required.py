@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from hosting.router import admission
+from hosting.router.endpoints import Endpoint
 from hosting.router.request_head import Refused
 from hosting.router.targets import Kind
 from hosting.wire import Route
@@ -14,9 +15,9 @@ ROUTE = Route(model_id=1, subdomain="echo", generation=1, public=True, protocol=
 UNPAID = replace(ROUTE, payment_required=True)
 
 
-def admit(route: Route, kind: Kind, method: bytes = b"POST") -> int:
+def admit(route: Route, kind: int, method: bytes = b"POST") -> int:
     request = SimpleNamespace(authorization=None, method=method, length=0)
-    return admission.admit(request, route, SimpleNamespace(kind=kind), now=0.0)
+    return admission.admit(request, Endpoint(route, now=0.0), SimpleNamespace(kind=kind), now=0.0)
 
 
 @pytest.mark.parametrize("kind", [Kind.QUERY, Kind.OTHER])
