@@ -45,8 +45,24 @@ check: venv-dev ## Run linters, types, import contracts, migrations check
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python manage.py makemigrations --check --dry-run
+	$(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 	$(BIN)/djlint --check --quiet templates
+
+COMPOSE = $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose) \
+	--env-file var/compose.env
+
+.PHONY: compose-up
+compose-up: ## Start everything in containers (secrets: var/compose.env)
+	@scripts/compose_env.sh
+	$(COMPOSE) up -d --build
+
+.PHONY: compose-down
+compose-down: ## Stop the containers; the data stays in its volumes
+	$(COMPOSE) down
+
+.PHONY: compose-images
+compose-images: ## Make the images of compose.yaml from Debian packages, without a registry
+	@scripts/compose_env.sh var/compose.env $$(scripts/compose_images.sh | grep =)
 
 .PHONY: format
 format: venv-dev ## Format the code

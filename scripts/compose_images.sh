@@ -12,7 +12,7 @@ build() { # image, Dockerfile, base, folder, more arguments
 }
 scripts/build_base_image.sh dormouse/python:3.11 >&2
 scripts/build_base_image.sh dormouse/walls:1 iptables >&2 # sets the rule that keeps models off the host
-scripts/build_base_image.sh dormouse/base-app:debian python3-pip >&2
+scripts/build_base_image.sh dormouse/base-app:debian python3-pip tzdata >&2
 scripts/build_base_image.sh dormouse/base-postgres:debian postgresql postgresql-contrib sed grep >&2
 scripts/build_base_image.sh dormouse/base-redis:debian redis-server redis-tools >&2
 build dormouse/postgres:debian scripts/compose/postgres.Dockerfile dormouse/base-postgres:debian scripts/compose
