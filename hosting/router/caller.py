@@ -31,6 +31,8 @@ class Phase:
     LINGER = 4  # said our last word: whatever comes is dropped
 
 
+_MOST_FRAMING = 32 * 1024
+_FRAMING_PER_BYTE = 8  # a body in chunks of one byte each is odd, but it is a body
 _POLL_CLOSED = frozenset({7, 8})  # TCP_CLOSE, TCP_CLOSE_WAIT
 
 
@@ -43,6 +45,8 @@ class Chunked:
         self.pieces: list[bytes] = []
         self.complete = False
         self.excess = False  # something follows; where it begins llhttp doesn't say
+        self._payload = 0
+        self._framing = 0
         self._parser = HttpRequestParser(self)
         try:
             self._parser.feed_data(head)
@@ -68,6 +72,10 @@ class Chunked:
             self.excess = True
         payload = b"".join(self.pieces)
         self.pieces.clear()
+        self._payload += len(payload)
+        self._framing += len(data) - len(payload)
+        if self._framing > _MOST_FRAMING + _FRAMING_PER_BYTE * self._payload:
+            raise Refused(answers.BAD_REQUEST)  # extensions or trailers without end
         return payload
 
 
