@@ -39,7 +39,7 @@ _POLL_CLOSED = frozenset({7, 8})  # TCP_CLOSE, TCP_CLOSE_WAIT
 class Chunked:
     """What llhttp makes of a chunked request body. Trailers are dropped with it."""
 
-    __slots__ = ("_parser", "complete", "excess", "pieces")
+    __slots__ = ("_framing", "_parser", "_payload", "complete", "excess", "pieces")
 
     def __init__(self, head: bytes) -> None:
         self.pieces: list[bytes] = []
