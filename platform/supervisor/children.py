@@ -52,6 +52,11 @@ class Children:
         self._cwd = cwd
         self._say = say
         self._clock = clock
+        self._held: frozenset[str] = frozenset()
+
+    def hold(self, *names: str) -> None:
+        """Don't start these until told otherwise; replaces what was held before."""
+        self._held = frozenset(names)
 
     def check(self) -> None:
         """Start what doesn't run, each after its own delay. Call it a few times a second."""
@@ -59,7 +64,8 @@ class Children:
         for child in self._children:
             if child.process is not None and child.process.poll() is not None:
                 self._bury(child, now=now)
-            if child.process is None and now >= child.restart_at:
+            due = now >= child.restart_at and child.program.name not in self._held
+            if child.process is None and due:
                 self._start(child, now=now)
 
     def pid(self, name: str) -> int | None:

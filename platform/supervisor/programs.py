@@ -7,6 +7,7 @@ from pathlib import Path
 from supervisor.children import Program
 from supervisor.installation import Installation
 
+LIFECYCLE_WORKER = "worker-lifecycle"
 _LIFECYCLE_THREADS = 16
 
 
@@ -27,7 +28,7 @@ def programs(
     return [
         Program("router", router, grace_seconds=30),
         Program("beat", _celery("beat", "--schedule", str(installation.run / "beat"))),
-        Program("worker-lifecycle", _worker("lifecycle", threads=_LIFECYCLE_THREADS)),
+        Program(LIFECYCLE_WORKER, _worker("lifecycle", threads=_LIFECYCLE_THREADS)),
         Program("worker-default", _worker("default", threads=2)),
         Program("web", web),
         Program("shipper", ship),

@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import FrameType
 
 from supervisor import demo, embedded, engine, logs, ports, programs, steps
@@ -66,7 +66,7 @@ def _serve(installation: Installation, *, detached: bool) -> None:
             cwd=programs.root(),
             say=say,
         )
-        _prepare(installation, environment=environment, before_seeding=children.check)
+        _prepare(installation, environment=environment, children=children)
         _wait_until_ready(installation, children=children)
         print(demo.banner(installation, detached=detached), flush=True)
         (installation.run / "ready").write_text(str(os.getpid()))
@@ -87,21 +87,23 @@ def _watch(installation: Installation, *, children: Children) -> None:
 
 
 def _prepare(
-    installation: Installation,
-    *,
-    environment: Mapping[str, str],
-    before_seeding: Callable[[], None],
+    installation: Installation, *, environment: Mapping[str, str], children: Children
 ) -> None:
     log = installation.logs / "setup.log"
     say("Bringing the tables up to date ...")
     steps.manage("migrate", "--no-input", "-v", "0", environment=environment, log=log)
-    before_seeding()  # the processes load while the demo is seeded
+    if not installation.demo_file.exists():
+        # At the first start we build the images ourselves, so that people see it.
+        children.hold(programs.LIFECYCLE_WORKER)
+    children.check()  # the processes load while the demo is seeded
     printed = steps.manage("seed_demo", environment=environment, log=log, say=say)
     if printed.strip():
         demo.write(installation, json.loads(printed))
     else:
         demo.refresh(installation)
+    say("Building the first models ...")
     steps.manage("build_catalogue", "--first", environment=environment, log=log, say=say)
+    children.hold()
 
 
 def _wait_until_ready(installation: Installation, *, children: Children) -> None:

@@ -83,6 +83,17 @@ def test_a_child_that_keeps_dying_is_started_less_and_less_often(watch):
     assert waits == [0.5, 1, 2, 4, 8, 16, 30, 30, 30]
 
 
+def test_a_child_that_is_held_starts_once_it_no_longer_is(watch):
+    watch.children.hold("second")
+    watch.children.check()
+    assert watch.children.pid("second") is None
+
+    watch.children.hold()
+    watch.children.check()
+
+    assert watch.children.pid("second") is not None
+
+
 def test_the_other_children_do_not_notice(watch):
     watch.children.check()
     second = watch.children.pid("second")
