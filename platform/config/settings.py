@@ -65,6 +65,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
+    "dashboard.middleware.own_origin_only",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -107,9 +108,10 @@ def _database(url: str) -> dict[str, object]:
         "PASSWORD": unquote(parts.password or query.pop("password", "")),
         "HOST": query.pop("host", "") or (parts.hostname or ""),
         "PORT": str(parts.port or query.pop("port", "")),
-        "CONN_MAX_AGE": 60,
+        # A pool: under ASGI each request runs in a thread of its own, and would connect anew.
+        "CONN_MAX_AGE": 0,
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": query,
+        "OPTIONS": {**query, "pool": {"min_size": 0, "max_size": 32, "timeout": 10}},
     }
 
 
