@@ -76,6 +76,39 @@ def spend(team: Team, amount: Decimal, *, key: str, now: datetime, memo: str = "
 
 
 @transaction.atomic
+def settle(team: Team, *, month: datetime, cost: Decimal, now: datetime) -> Decimal:
+    """Take what a month's usage has come to and not taken yet, as far as credits go.
+
+    Returns all that the month has taken. Any number of callers may settle at the same time: what
+    was taken before is read while the balance is held.
+    """
+    _expire(team, now=now, held=_lock(team))
+    before = taken(team, month=month)
+    paid = max(_ZERO, min(cost - before, _lock(team)))
+    if paid > 0:
+        _take(_open_lots(team), paid)
+        key = f"{_usage_key(team, month)}{before + paid}"
+        memo = f"Usage of {month:%B %Y}"
+        _enter(team, -paid, kind=EntryKind.SPEND, key=key, now=now, memo=memo)
+    return before + paid
+
+
+def taken(team: Team, *, month: datetime) -> Decimal:
+    """What a month's usage has taken from credits so far."""
+    total = CreditEntry.objects.filter(
+        team=team,
+        kind=EntryKind.SPEND,
+        key__startswith=_usage_key(team, month),
+        postings__account="team",
+    ).aggregate(sum=Sum("postings__amount"))["sum"]
+    return -(total or _ZERO)
+
+
+def _usage_key(team: Team, month: datetime) -> str:
+    return f"usage:{team.pk}:{month:%Y-%m}:"
+
+
+@transaction.atomic
 def refund(team: Team, *, purchase_key: str, now: datetime) -> Decimal:
     """Give back what is left of one purchase; returns how much. Repeating gives back nothing."""
     _lock(team)

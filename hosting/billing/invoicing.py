@@ -10,13 +10,10 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from django.db import transaction
-from django.db.models import Sum
 
 from accounts.models import Team
 from hosting.billing import credits, numbering, plans, quantities, rating
 from hosting.billing.models import (
-    CreditEntry,
-    EntryKind,
     Invoice,
     InvoiceKind,
     InvoiceLine,
@@ -153,7 +150,9 @@ def _write(
         tax_percent=profile.tax_percent,
         tax=tax,
         total=total,
-        from_credits=_settle(team, total, start=start, now=now) if profile.prepaid else _ZERO,
+        from_credits=credits.settle(team, month=start, cost=total, now=now)
+        if profile.prepaid
+        else credits.taken(team, month=start),
         billed_to=profile.billed_to or team.name,
         issued_at=now,
         due_at=now + timedelta(days=profile.payment_days),
@@ -189,27 +188,6 @@ def _rows(invoice: Invoice, prices: list[Price], drafts: list[Draft]) -> list[In
             )
         )
     return rows
-
-
-def _settle(team: Team, total: Decimal, *, start: datetime, now: datetime) -> Decimal:
-    """Pay from credits what the running month has not paid from them already."""
-    month = f"{start:%Y-%m}"
-    already = spent_in(team, start=start)
-    rest = max(_ZERO, total - already)
-    memo = f"Usage of {start:%B %Y}"
-    paid = credits.spend(team, rest, key=f"usage:{team.pk}:{month}:final", now=now, memo=memo)
-    return already + paid
-
-
-def spent_in(team: Team, *, start: datetime) -> Decimal:
-    """What a month's usage has taken from credits so far."""
-    total = CreditEntry.objects.filter(
-        team=team,
-        kind=EntryKind.SPEND,
-        key__startswith=f"usage:{team.pk}:{start:%Y-%m}:",
-        postings__account="team",
-    ).aggregate(sum=Sum("postings__amount"))["sum"]
-    return -(total or _ZERO)
 
 
 def _seals(team: Team, *, start: datetime, end: datetime) -> dict[str, str]:
