@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from hosting.errors import InvalidValue
 from hosting.runtimes.base import Recipe, Resources
 from hosting.runtimes.images import CATALOGUE_PREFIX
 
@@ -33,6 +35,7 @@ class CatalogueEntry:
     command: str  # the one to propose
     commands: tuple[str, ...]
     options: tuple[Mapping[str, Any], ...]  # field specs, as the protocol writes them
+    quiet_options: tuple[Mapping[str, Any], ...]  # taken too, but not offered in forms
     resources: Resources
     folder: Path
     sample_file: str | None
@@ -99,6 +102,34 @@ def recipe(entry: CatalogueEntry) -> Recipe:
     )
 
 
+def check_choices(entry: CatalogueEntry, *, command: str, options: Mapping[str, Any]) -> None:
+    """Refuse what the model would refuse while it loads: then it is a wake that fails."""
+    if command not in entry.commands:
+        raise InvalidValue(
+            f"{entry.title} has no command “{command}”. Use {', '.join(entry.commands)}.",
+            field="command",
+        )
+    known = {each["name"]: each for each in (*entry.options, *entry.quiet_options)}
+    for name, value in options.items():
+        if name not in known:
+            raise InvalidValue(f"{entry.title} has no option “{name}”.", field="options")
+        if (wanted := _refusal(known[name], value)) is not None:
+            raise InvalidValue(f"The option “{name}” must be {wanted}.", field="options")
+
+
+def _refusal(spec: Mapping[str, Any], value: Any) -> str | None:
+    """What the value should have been, if it is something else."""
+    if spec["type"] == "category":
+        return None if value in spec["oneOf"] else f"one of {', '.join(spec['oneOf'])}"
+    if spec["type"] == "boolean":
+        return None if isinstance(value, bool) else "true or false"
+    if spec["type"] == "number":
+        low, high = spec.get("min", -math.inf), spec.get("max", math.inf)
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        return None if number and low <= value <= high else f"a number from {low:g} to {high:g}"
+    return None
+
+
 def _read(folder: Path) -> CatalogueEntry:
     data = _data(folder)
     return CatalogueEntry(
@@ -110,6 +141,7 @@ def _read(folder: Path) -> CatalogueEntry:
         command=data.get("command", ""),
         commands=tuple(data.get("commands", ())),
         options=tuple(MappingProxyType(each) for each in data.get("options", ())),
+        quiet_options=tuple(MappingProxyType(each) for each in data.get("quiet_options", ())),
         resources=Resources(**data.get("resources", {})),
         folder=folder,
         sample_file=_present(folder, "sample.json"),

@@ -25,7 +25,7 @@ MOST_MEMORY_MB, MOST_CPUS, MOST_JSON_BYTES = 1_048_576, 256, 65_536
 
 def check_revision(spec: RevisionSpec) -> None:
     """Refuse what could never run."""
-    _check_image(spec.image)
+    _check_image(spec)
     if spec.port is not None and not 1 <= spec.port <= 65_535:
         raise InvalidValue("A port is a number from 1 to 65535.", field="port")
     for name in ("health_path", "query_path", "info_path"):
@@ -52,11 +52,14 @@ def check_timeouts(**seconds: int) -> None:
             raise InvalidValue(f"Give {least} to {most:,} seconds.", field=name)
 
 
-def _check_image(image: str) -> None:
+def _check_image(spec: RevisionSpec) -> None:
+    image = spec.image
     kind, _, slug = image.partition(":")
     if kind == "catalogue":
-        if catalogue.find(slug) is None:
+        entry = catalogue.find(slug)
+        if entry is None:
             raise InvalidValue(f"The catalogue has no “{slug}”.", field="image")
+        catalogue.check_choices(entry, command=spec.command, options=spec.options)
     elif len(image) > 400 or not IMAGE_REFERENCE.fullmatch(image):
         raise InvalidValue(
             "That isn't an image reference, such as registry.example.org/name:tag.", field="image"

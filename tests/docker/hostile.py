@@ -11,15 +11,18 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 
 def main(targets):
     libc = ctypes.CDLL(None, use_errno=True)
-    attempts = {
+    dials = {
         "connect to another model": lambda: connect(*targets["neighbour"]),
         "connect to the metadata address": lambda: connect("169.254.169.254", 80),
         "connect to the internet": lambda: connect("1.1.1.1", 443),
         "resolve a name": lambda: socket.getaddrinfo("example.com", 80),
+    }
+    attempts = {
         "write to the root": lambda: write("/marker"),
         "write to its own code": lambda: write("/srv/server.py"),
         "write to /etc": lambda: write("/etc/passwd"),
@@ -40,10 +43,10 @@ def main(targets):
         "start a thousand processes": many_processes,
     }
     for address, port in targets["host"]:
-        attempts[f"connect to the host at {address}:{port}"] = lambda a=address, p=port: connect(
-            a, p
-        )
+        dials[f"connect to the host at {address}:{port}"] = lambda a=address, p=port: connect(a, p)
     outcomes = {name: outcome(attempt) for name, attempt in attempts.items()}
+    with ThreadPoolExecutor(16) as dialers:  # each waits for an answer that doesn't come
+        outcomes |= zip(dials, dialers.map(outcome, dials.values()), strict=True)
     for address, port in targets["host"]:  # datagrams give no answer: the host says what came
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
             outcome(lambda a=address, p=port, s=sender: s.sendto(b"from a model", (a, p)))

@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 from hosting import catalogue, protocols
+from hosting.errors import InvalidValue
 from hosting.protocols import Settings
 
 SLUGS = [entry.slug for entry in catalogue.entries()]
@@ -96,3 +97,30 @@ def test_a_requirement_keeps_the_hashes_on_the_lines_below_it(shelf):
     built = catalogue.recipe(catalogue.find("echo", folder=shelf))
 
     assert built.requirements == ("six==1.17.0 --hash=sha256:aa --hash=sha256:bb",)
+
+
+@pytest.mark.parametrize(
+    ("command", "options", "field"),
+    [
+        ("sing", {}, "command"),
+        ("", {}, "command"),
+        ("echo", {"colour": "red"}, "options"),
+        ("echo", {"mood": "sad"}, "options"),
+        ("echo", {"mood": ["plain"]}, "options"),
+        ("echo", {"fail_setup": "yes"}, "options"),
+        ("echo", {"setup_seconds": 601}, "options"),
+        ("echo", {"setup_seconds": True}, "options"),
+    ],
+)
+def test_what_the_model_would_refuse_while_loading_is_refused_before(command, options, field):
+    with pytest.raises(InvalidValue) as raised:
+        catalogue.check_choices(catalogue.find("echo"), command=command, options=options)
+
+    assert raised.value.field == field
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_an_entry_s_own_defaults_are_choices_it_takes(slug):
+    entry = catalogue.find(slug)
+
+    catalogue.check_choices(entry, command=entry.command, options=entry.default_options)
