@@ -1,14 +1,17 @@
-"""Folders and fakes of the supervisor's tests."""
+"""Folders of the supervisor's tests."""
 
+import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 
 @pytest.fixture
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder() -> Iterator[Path]:
     """A folder another user may pass through: PostgreSQL never runs as root."""
-    folder = tmp_path_factory.mktemp("state")
-    for each in (folder, *folder.parents[:2]):
-        each.chmod(0o711)
-    return folder
+    folder = Path(tempfile.mkdtemp(prefix="dormouse-test-"))
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
