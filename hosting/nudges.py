@@ -17,6 +17,8 @@ RECONCILE = "workers.reconcile"
 SWEEP = "workers.sweep"
 BUILD = "workers.build"
 PRUNE = "workers.prune"
+BOOKS = "workers.keep_books"
+PROOF = "workers.prove_books"
 
 LIFECYCLE_QUEUE = "lifecycle"
 DEFAULT_QUEUE = "default"
@@ -26,6 +28,8 @@ QUEUES = {
     SWEEP: LIFECYCLE_QUEUE,
     BUILD: LIFECYCLE_QUEUE,
     PRUNE: DEFAULT_QUEUE,
+    BOOKS: DEFAULT_QUEUE,
+    PROOF: DEFAULT_QUEUE,
 }
 
 

@@ -2,9 +2,12 @@
 
 from typing import Any
 
+from celery.schedules import crontab
 from django.conf import settings
 
 from hosting import nudges
+
+BOOKS_SECONDS = 60.0
 
 BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "sweep": {
@@ -14,5 +17,15 @@ BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
             "queue": nudges.QUEUES[nudges.SWEEP],
             "expires": settings.SWEEP_SECONDS * 2,
         },
+    },
+    "books": {
+        "task": nudges.BOOKS,
+        "schedule": BOOKS_SECONDS,
+        "options": {"queue": nudges.QUEUES[nudges.BOOKS], "expires": BOOKS_SECONDS},
+    },
+    "proof": {
+        "task": nudges.PROOF,
+        "schedule": crontab(hour=3, minute=17),  # by night, and not when everybody's jobs run
+        "options": {"queue": nudges.QUEUES[nudges.PROOF]},
     },
 }

@@ -1,9 +1,11 @@
 """The tasks: each loads nothing but ids, calls one operation, and may run twice, late or never."""
 
 from celery import shared_task
+from django.conf import settings
 from django.utils import timezone
 
 from hosting import nudges
+from hosting.billing import books
 from hosting.errors import ModelInactive, RuntimeUnavailable, WakeBackoff
 from hosting.lifecycle import builds, engine, operations
 from hosting.lifecycle.clock import SystemClock
@@ -65,3 +67,15 @@ def build_image(*, slug: str, **_: object) -> None:
 def sweep_all(**_: object) -> None:
     """Look after everything once."""
     sweep(tools=tools())
+
+
+@shared_task(name=nudges.BOOKS)
+def keep_books(**_: object) -> None:
+    """Bring rollups, closed hours, budgets and invoices up to date."""
+    books.keep(now=timezone.now())
+
+
+@shared_task(name=nudges.PROOF)
+def prove_books(**_: object) -> None:
+    """Compare spool, ledger, rollups and invoices; the pages show the outcome."""
+    books.prove(now=timezone.now(), spool=settings.STATE_DIR / "spool")

@@ -9,14 +9,17 @@ from pathlib import Path
 from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, connection
+from django.utils import timezone
 
-from hosting.metering import shipper
+from hosting.metering import partitions, shipper
 
 logger = logging.getLogger(__name__)
 
 
 class Command(BaseCommand):
     """Ships about every second; waits, and loses nothing, while PostgreSQL is away."""
+
+    _months_made = False
 
     help = "Carry usage events from the routers' spools on this host into the ledger."
 
@@ -44,6 +47,9 @@ class Command(BaseCommand):
 
     def _ship(self, spool: Path) -> None:
         try:
+            if not self._months_made:  # before the first record of a new installation
+                partitions.ensure(now=timezone.now())
+                self._months_made = True
             shipper.ship_once(spool)
         except DatabaseError as error:
             logger.warning("usage waits in the spool, PostgreSQL is away: %s", error)
