@@ -69,6 +69,10 @@ format: venv-dev ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+.PHONY: bench-wake
+bench-wake: venv-dev ## Measure what waking costs (WAKES=200 CROWD_WAKES=1000: the full run)
+	@$(BIN)/python -m benchmarks.wake
+
 .PHONY: lock
 lock: ## Resolve the dependencies again into the two lock files
 	uv pip compile -q pyproject.toml --extra embedded --python-version 3.11 --generate-hashes \

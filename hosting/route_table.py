@@ -66,6 +66,37 @@ def publish(model_id: int) -> None:
         logger.warning("route of %s not published, the sweep will: %s", model, error)
 
 
+def publish_move_on_commit(model: HostedModel) -> None:
+    """Publish the state the model was just given, once the running transaction is committed.
+
+    The table's own route is taken over when it is the one before this: all but the state is then
+    as it was, and a wake saves the reading of tokens, revision and replicas.
+    """
+    transaction.on_commit(partial(_publish_move, model, generation=model.generation))
+
+
+def _publish_move(model: HostedModel, *, generation: int) -> None:
+    try:
+        text = connection().hget(wire.ROUTES_KEY, model.subdomain)
+        known = wire.Route.from_json(text) if text else None
+        adjoins = known is not None and known.version == (model.pk, generation - 1)
+        if known is None or not adjoins or model.generation != generation:
+            publish(model.pk)
+            return
+        ready = model.replicas.filter(status=ReplicaStatus.READY)
+        moved = replace(
+            known,
+            generation=generation,
+            state=str(model.state),
+            replicas=tuple(_addresses(model, ready)) if model.state == State.AWAKE else (),
+            failure_reason=model.failure_reason or None,
+            retry_at=_timestamp(model.retry_at),
+        )
+        _send([moved])
+    except redis.RedisError as error:
+        logger.warning("route of %s not published, the sweep will: %s", model, error)
+
+
 def publish_all() -> int:
     """Write the whole table, drop what is no longer in it; returns the number of routes."""
     known = {str(subdomain) for subdomain in connection().hkeys(wire.ROUTES_KEY)}
@@ -94,7 +125,7 @@ def build(model: HostedModel) -> wire.Route:
         active=model.active,
         public=model.public,
         state=model.state,
-        replicas=tuple(_addresses(model)),
+        replicas=tuple(_addresses(model, model.replicas.all())),
         token_digests={token.digest: token.pk for token in valid},
         token_expiries={
             token.digest: token.expires_at.timestamp() for token in valid if token.expires_at
@@ -136,10 +167,10 @@ def _speaking(route: wire.Route, revision: Revision) -> wire.Route:
     )
 
 
-def _addresses(model: HostedModel) -> Iterable[wire.ReplicaAddress]:
+def _addresses(model: HostedModel, replicas: Iterable[Replica]) -> Iterable[wire.ReplicaAddress]:
     if model.state != State.AWAKE:
         return
-    for replica in model.replicas.all():
+    for replica in replicas:
         if replica.status == ReplicaStatus.READY and replica.port is not None:
             yield wire.ReplicaAddress(id=replica.pk, host=replica.host, port=replica.port)
 

@@ -33,12 +33,10 @@ def wake_model(*, model_id: int, cause: str = "request", token_id: int = 0, **_:
 
     One task for both halves: a second hop through the broker would cost every wake its time.
     """
-    model = HostedModel.objects.filter(pk=model_id).first()
-    if model is None:
-        return
+    model = HostedModel(pk=model_id)  # `wake` reads the row: no time for reading it twice
     try:
         operations.wake(model, cause=cause, now=timezone.now(), respect_backoff=True, nudge=False)
-    except (ModelInactive, WakeBackoff):
+    except (HostedModel.DoesNotExist, ModelInactive, WakeBackoff):
         return  # the router reads why from the route
     reconcile(model_id, tools=tools())
     if token_id:

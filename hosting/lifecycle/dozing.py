@@ -11,15 +11,14 @@ from hosting.lifecycle import machine, replicas
 from hosting.lifecycle.leases import Lease
 from hosting.lifecycle.tools import Tools
 from hosting.models import HostedModel, Replica
-from hosting.models.replica import ReplicaStatus
 from hosting.runtimes.base import Status
 from hosting.states import Event, State
 
 
-def pause(model: HostedModel, *, lease: Lease, tools: Tools) -> None:
+def pause(model: HostedModel, ready: list[Replica], *, lease: Lease, tools: Tools) -> None:
     """Pause what a drowsy model runs. A model whose replica has ended is asleep."""
     kept = 0
-    for replica in _ready(model):
+    for replica in ready:
         observed = tools.runtime.find(replica.name)
         if observed is None or observed.status == Status.EXITED:
             replicas.bury(replica, tools=tools)
@@ -33,10 +32,10 @@ def pause(model: HostedModel, *, lease: Lease, tools: Tools) -> None:
         machine.apply(model, Event.REPLICA_LOST, now=tools.clock.now(), cause=reason)
 
 
-def resume(model: HostedModel, *, tools: Tools) -> bool:
+def resume(model: HostedModel, ready: list[Replica], *, tools: Tools) -> bool:
     """Lead an awakening model to awake by what it still has; False when that is nothing."""
     resumed = False
-    for replica in _ready(model):
+    for replica in ready:
         if tools.runtime.resume(replica.name):
             resumed = True
         else:
@@ -59,7 +58,3 @@ def deepen(*, now: datetime) -> int:
         for model in drowsy
         if now - model.state_changed_at >= timedelta(seconds=model.deep_sleep_after_seconds)
     )
-
-
-def _ready(model: HostedModel) -> list[Replica]:
-    return list(model.replicas.filter(status=ReplicaStatus.READY).select_related("revision"))

@@ -29,33 +29,51 @@ def apply(
     `fields` are written by the same UPDATE. The passed instance is brought up to date. On commit
     the route is published and a worker is nudged to act, unless the caller acts itself.
     """
+    # The instance may be fresh, and a wake has no time for reading twice: the guard tells.
+    if _try(model, event, now=now, cause=cause, nudge=nudge, fields=fields):
+        return True
     for _ in range(MOST_ROUNDS):
         model.refresh_from_db()
-        target = after(model.current_state, event)
-        if target is None:
+        if after(model.current_state, event) is None:
             return False
-        with transaction.atomic():
-            unmoved = HostedModel.objects.filter(pk=model.pk, generation=model.generation)
-            moved = unmoved.update(
-                state=target, state_changed_at=now, generation=F("generation") + 1, **fields
-            )
-            if not moved:
-                continue
-            Transition.objects.create(
-                model_id=model.pk,
-                generation=model.generation + 1,
-                from_state=model.state,
-                to_state=target,
-                event=event,
-                cause=cause[:200],
-                at=now,
-            )
-            route_table.publish_on_commit(model.pk)
-            if nudge:
-                nudge_on_commit(model.pk)
-        model.refresh_from_db()
-        return True
+        if _try(model, event, now=now, cause=cause, nudge=nudge, fields=fields):
+            return True
     raise RuntimeError(f"{model} was changed by others {MOST_ROUNDS} times in a row")
+
+
+def _try(
+    model: HostedModel,
+    event: Event,
+    *,
+    now: datetime,
+    cause: str,
+    nudge: bool,
+    fields: dict[str, object],
+) -> bool:
+    """Move the model from the state and generation of the instance, unless the row has others."""
+    target = after(model.current_state, event)
+    if target is None:
+        return False
+    moved_to = {"state": target, "state_changed_at": now, **fields}
+    with transaction.atomic(savepoint=False):
+        unmoved = HostedModel.objects.filter(pk=model.pk, generation=model.generation)
+        if not unmoved.update(generation=F("generation") + 1, **moved_to):
+            return False
+        Transition.objects.create(
+            model_id=model.pk,
+            generation=model.generation + 1,
+            from_state=model.state,
+            to_state=target,
+            event=event,
+            cause=cause[:200],
+            at=now,
+        )
+        for name, value in {**moved_to, "generation": model.generation + 1}.items():
+            setattr(model, name, value)
+        route_table.publish_move_on_commit(model)
+        if nudge:
+            nudge_on_commit(model.pk)
+    return True
 
 
 def nudge_on_commit(model_id: int) -> None:

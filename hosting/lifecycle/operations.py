@@ -176,6 +176,7 @@ def delete_model(model: HostedModel, *, cause: str, now: datetime) -> None:
 
 def _put_to_sleep(model: HostedModel, *, cause: str, now: datetime) -> bool:
     """Leave a drain that already leads to a stop alone: routers would have to let go again."""
+    model.refresh_from_db()
     if model.current_state == State.DRAINING and not draining.may_doze(model):
         return False
     return machine.apply(model, Event.SLEEP, now=now, cause=cause)

@@ -39,8 +39,10 @@ def probe(host: str, port: int, *, protocol: ModelProtocol, settings: Settings) 
 
 
 def intervals() -> Iterator[float]:
-    """Seconds between probes: 25 ms for the first two seconds, then ever slower."""
-    for _ in range(80):
+    """Seconds between probes: 10 ms for the first second, then ever slower."""
+    for _ in range(100):
+        yield 0.010
+    for _ in range(40):
         yield 0.025
     for _ in range(30):
         yield 0.1

@@ -26,30 +26,30 @@ def reconcile(model_id: int, *, tools: Tools) -> bool:
                 return False
             model = HostedModel.objects.select_related("revision").get(pk=model_id)
             seen = model.generation
-            _stop_unwanted(model, tools=tools)
-            _act(model, lease=held, tools=tools)
+            kept = _stop_unwanted(model, tools=tools)
+            _act(model, kept, lease=held, tools=tools)
         # A nudge that came while we held the lease was turned away: look again after letting go.
         if HostedModel.objects.get(pk=model_id).generation == seen:
             return True
 
 
-def _act(model: HostedModel, *, lease: Lease, tools: Tools) -> None:
+def _act(model: HostedModel, kept: list[Replica], *, lease: Lease, tools: Tools) -> None:
     state = model.current_state
+    ready = [each for each in kept if each.status == ReplicaStatus.READY]
     if state == State.AWAKENING:
-        if not dozing.resume(model, tools=tools):
+        if not dozing.resume(model, ready, tools=tools):
             starting.start(model, lease=lease, tools=tools)
     elif state in (State.AWAKE, State.DRAINING):
-        _check_replicas(model, tools=tools)
+        _check_replicas(model, ready, tools=tools)
         if model.current_state == State.DRAINING:
             now = tools.clock.now()
             draining.finish_if_released(model, now=now, pauses=tools.runtime.pauses)
     elif state == State.DROWSY:
-        dozing.pause(model, lease=lease, tools=tools)
+        dozing.pause(model, ready, lease=lease, tools=tools)
 
 
-def _check_replicas(model: HostedModel, *, tools: Tools) -> None:
+def _check_replicas(model: HostedModel, ready: list[Replica], *, tools: Tools) -> None:
     """Notice replicas the engine has lost; the last one gone moves the model."""
-    ready = list(model.replicas.filter(status=ReplicaStatus.READY))
     lost = [each for each in ready if not _goes_on(each, tools=tools)]
     for replica in lost:
         replicas.bury(replica, tools=tools)
@@ -69,11 +69,16 @@ def _check_replicas(model: HostedModel, *, tools: Tools) -> None:
         machine.apply(model, Event.REPLICA_LOST, now=now, cause=reason, failure_count=1)
 
 
-def _stop_unwanted(model: HostedModel, *, tools: Tools) -> None:
-    """Stop every replica that the model's state no longer asks for."""
-    for replica in model.replicas.exclude(status=ReplicaStatus.GONE):
-        if not _is_wanted(replica, model=model):
+def _stop_unwanted(model: HostedModel, *, tools: Tools) -> list[Replica]:
+    """Stop every replica that the model's state no longer asks for; returns the others."""
+    left = model.replicas.exclude(status=ReplicaStatus.GONE).select_related("revision")
+    kept = []
+    for replica in left:
+        if _is_wanted(replica, model=model):
+            kept.append(replica)
+        else:
             replicas.stop(replica, tools=tools)
+    return kept
 
 
 def _is_wanted(replica: Replica, *, model: HostedModel) -> bool:

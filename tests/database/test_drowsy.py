@@ -126,6 +126,18 @@ def test_sleep_while_falling_drowsy_ends_in_a_stop(model, tools, runtime, clock)
     assert events[2:] == [Event.IDLE, Event.SLEEP, Event.DRAINED]
 
 
+def test_who_asks_for_sleep_with_an_older_copy_of_the_row_is_heard(model, tools, clock):
+    operations.wake(model, cause="request", now=NOON)
+    reconcile(model.pk, tools=tools)
+    stale = HostedModel.objects.get(pk=model.pk)
+    operations.sleep(stale, cause="ada", now=NOON)
+    operations.wake(model, cause="request", now=NOON)
+
+    operations.sleep(stale, cause="ada", now=NOON)
+
+    assert state_of(model) == State.DRAINING
+
+
 def test_a_drain_that_runs_out_of_time_stops_and_freezes_nobodys_request(model, tools, clock):
     operations.wake(model, cause="request", now=NOON)
     reconcile(model.pk, tools=tools)
@@ -164,7 +176,7 @@ def test_a_holder_that_slept_through_its_lease_pauses_nothing(drowsy, tools, run
     with leases.lease(drowsy.pk, clock=clock) as late:
         clock.advance(seconds=60)
         HostedModel.objects.filter(pk=drowsy.pk).update(lease_holder="another")
-        dozing.pause(drowsy, lease=late, tools=tools)
+        dozing.pause(drowsy, list(drowsy.replicas.all()), lease=late, tools=tools)
 
     assert not runtime.find(runtime.started[0]).paused
 

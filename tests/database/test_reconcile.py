@@ -232,7 +232,7 @@ def test_the_waterfall_of_a_wake_is_kept(model, tools, probe, clock):
 
     replica = Replica.objects.get()
     assert replica.created_at == replica.started_at == NOON
-    assert replica.ready_at == NOON + timedelta(milliseconds=100)
+    assert replica.ready_at == NOON + timedelta(milliseconds=40)
 
 
 def test_the_container_gets_the_protocols_environment_and_the_owners(host_model, tools, runtime):

@@ -1,0 +1,1 @@
+"""What a wake costs: `make bench-wake`."""
