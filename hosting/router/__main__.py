@@ -1,31 +1,53 @@
 """`python -m hosting.router`: the data plane on a socket."""
 
 import argparse
+import asyncio
 import logging
 import os
 import socket
 import sys
 from pathlib import Path
 
-from hosting.router import worker
 from hosting.router.config import Address, Config
 
 
 def main() -> None:
-    """Read the command line and serve."""
+    """Read the command line; supervise workers, or be one."""
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="router %(levelname)s %(message)s"
     )
-    config = read(sys.argv[1:])
+    arguments = sys.argv[1:]
+    config, own = read(arguments)
+    if own.inherit:
+        _work(config, own)
+        return
+    from hosting.router.supervisor import Supervisor
+
     try:
         sockets = [listen(address) for address in config.listen]
     except OSError as error:
         sys.exit(f"router: {error}. Choose another --listen.")
-    worker.run(config, sockets, ready=lambda: announce(config))
+
+    async def supervise() -> int:
+        return await Supervisor(arguments, sockets, count=config.workers).run()
+
+    sys.exit(asyncio.run(supervise()))
 
 
-def read(arguments: list[str]) -> Config:
-    """The configuration a command line describes."""
+def _work(config: Config, own: argparse.Namespace) -> None:
+    from hosting.router import worker
+
+    sockets = [socket.socket(fileno=int(each)) for each in own.inherit.split(",")]
+
+    def tell() -> None:
+        os.write(own.tell, b"1")
+        os.close(own.tell)
+
+    worker.run(config, sockets, ready=tell, life=own.life)
+
+
+def read(arguments: list[str]) -> tuple[Config, argparse.Namespace]:
+    """The configuration a command line describes, and what a supervisor tells its workers."""
     parser = argparse.ArgumentParser(prog="python -m hosting.router", description=__doc__)
     parser.add_argument("--listen", type=Address.parse, action="append", metavar="HOST:PORT")
     parser.add_argument("--base-domain", default="localhost", help="models live right below it")
@@ -43,10 +65,12 @@ def read(arguments: list[str]) -> Config:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--router-id", default=socket.gethostname())
     parser.add_argument("--scheme", choices=["http", "https"], default="http")
+    for hidden, kind in (("--inherit", str), ("--tell", int), ("--life", int)):
+        parser.add_argument(hidden, type=kind, help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
     if given.redis is None and given.routes is None:
         parser.error("give --redis or --routes")
-    return Config(
+    config = Config(
         base_domain=given.base_domain.lower().strip("."),
         listen=tuple(given.listen or [Address("127.0.0.1", 8000)]),
         spool=given.spool,
@@ -59,6 +83,7 @@ def read(arguments: list[str]) -> Config:
         workers=given.workers,
         scheme=given.scheme,
     )
+    return config, given
 
 
 def listen(address: Address) -> socket.socket:
@@ -76,12 +101,6 @@ def listen(address: Address) -> socket.socket:
         raise OSError(f"can't listen on {address}: {error.strerror}") from error
     sock.setblocking(False)
     return sock
-
-
-def announce(config: Config) -> None:
-    """Say that callers are served from here on."""
-    where = ", ".join(str(address) for address in config.listen)
-    logging.getLogger("router").info("serving *.%s on %s", config.base_domain, where)
 
 
 if __name__ == "__main__":

@@ -336,6 +336,7 @@ class Exchange(Relay):
                 bytes_in=self.received,
                 bytes_out=self.sent,
             ),
+            host=self.request.name,
         )
         if replica is not None:
             self.replica = None

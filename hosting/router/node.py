@@ -14,6 +14,7 @@ from hosting.router.caller import Caller
 from hosting.router.config import Config
 from hosting.router.counters import Counters
 from hosting.router.endpoints import Endpoint
+from hosting.router.metrics import AccessLog
 from hosting.router.pool import Replica
 from hosting.router.routes import RouteTable
 from hosting.router.spool import Spool, SpoolUnavailable
@@ -47,6 +48,7 @@ class Node:
         self.buffered_bytes = 0
         self.draining = False
         self.draining_since = 0.0
+        self.access_log = AccessLog(config.access_log) if config.access_log else None
         self.dashboard: Replica | None = None
         if config.dashboard is not None:
             address = ReplicaAddress(0, config.dashboard.host, config.dashboard.port)
@@ -86,8 +88,10 @@ class Node:
         """Whether a request can be written down; if not, it isn't served."""
         return self._spool.writable(now=time.monotonic())
 
-    def write_down(self, outcome: str, line: bytes) -> None:
+    def write_down(self, outcome: str, line: bytes, *, host: str) -> None:
         """Append a usage event."""
+        if self.access_log is not None:
+            self.access_log.note(line, host=host)
         outcomes = self.counters.outcomes
         outcomes[outcome] = outcomes.get(outcome, 0) + 1
         try:
@@ -151,7 +155,12 @@ class Node:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(_FLUSH_SECONDS)
-            await loop.run_in_executor(self._flusher, self._spool.flush)
+            await loop.run_in_executor(self._flusher, self._flush)
+
+    def _flush(self) -> None:
+        self._spool.flush()
+        if self.access_log is not None:
+            self.access_log.flush()
 
     def close(self) -> None:
         """End everything that still runs here."""
@@ -162,4 +171,5 @@ class Node:
             caller.abort()
         self._nudgers.shutdown(wait=False, cancel_futures=True)
         self._flusher.shutdown(wait=True)
+        self._flush()
         self._spool.close()

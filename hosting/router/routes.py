@@ -42,6 +42,10 @@ class RouteTable:
         """Nobody feeds this table: it is what it is."""
         self._stale_after = float("inf")
 
+    def age(self, *, now: float) -> float:
+        """How long ago the control plane's store answered, in seconds."""
+        return now - self._heard_at
+
     def apply(self, route: Route) -> None:
         """Take one route, unless we know a newer one."""
         subdomain = route.subdomain

@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine
 import uvloop
 from redis.asyncio import Redis
 
-from hosting.router import static_routes
+from hosting.router import metrics, static_routes
 from hosting.router.config import Config
 from hosting.router.node import Node
 from hosting.router.reports import Reporter
@@ -26,13 +26,15 @@ _TABLE_SECONDS = 2.0
 _REDIS_SECONDS = 2.0
 
 
-def run(config: Config, sockets: list[socket.socket], *, ready: Callable[[], None]) -> None:
-    """Serve on these listening sockets until told to stop. Blocks."""
-    uvloop.run(_serve(config, sockets, ready=ready))
+def run(
+    config: Config, sockets: list[socket.socket], *, ready: Callable[[], None], life: int | None
+) -> None:
+    """Serve on these listening sockets until told to stop, or `life` closes. Blocks."""
+    uvloop.run(_serve(config, sockets, ready=ready, life=life))
 
 
 async def _serve(
-    config: Config, sockets: list[socket.socket], *, ready: Callable[[], None]
+    config: Config, sockets: list[socket.socket], *, ready: Callable[[], None], life: int | None
 ) -> None:
     spool = Spool(config.spool, config.router_id)
     node = Node(config, spool=spool)
@@ -40,12 +42,18 @@ async def _serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    if life is not None:
+        loop.add_reader(life, _parent_gone, loop, life, stop)
     redis, reporter, jobs = await _connect(config, node, spool)
     jobs += [node.tick_for_ever(), node.flush_for_ever()]
     tasks = [loop.create_task(_guarded(job)) for job in jobs]
     servers = [
         await loop.create_server(node.connect, sock=sock, backlog=_BACKLOG) for sock in sockets
     ]
+    if config.metrics is not None:
+        # Each process has a port of its own: the first, or as many above it as its place is.
+        port = config.metrics.port + int(spool.name.rpartition("-")[2])
+        await metrics.serve(node, name=spool.name, host=config.metrics.host, port=port)
     gc.collect()
     gc.freeze()
     ready()
@@ -60,6 +68,13 @@ async def _serve(
     if redis is not None and reporter is not None:
         await reporter.farewell()
         await redis.aclose()
+
+
+def _parent_gone(loop: asyncio.AbstractEventLoop, life: int, stop: asyncio.Event) -> None:
+    """Nobody would replace us or tell us to stop: finish what we have."""
+    loop.remove_reader(life)
+    logger.warning("the supervisor is gone; draining")
+    stop.set()
 
 
 async def _connect(
