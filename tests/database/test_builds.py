@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+
 from hosting import catalogue
 from hosting.lifecycle import builds, operations
 from hosting.lifecycle.reconcile import reconcile
