@@ -2,13 +2,18 @@
 
 import argparse
 import asyncio
+import errno
 import logging
 import os
 import socket
 import sys
+import time
 from pathlib import Path
 
 from hosting.router.config import Address, Config
+
+# The workers of a supervisor that was killed let go of the port in a moment.
+_BUSY_SECONDS = 1.5
 
 
 def main() -> None:
@@ -93,14 +98,19 @@ def listen(address: Address) -> socket.socket:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if family == socket.AF_INET6:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-    try:
-        sock.bind((address.host, address.port))
-        sock.listen(4096)
-    except OSError as error:
-        sock.close()
-        raise OSError(f"can't listen on {address}: {error.strerror}") from error
-    sock.setblocking(False)
-    return sock
+    last_try = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            sock.bind((address.host, address.port))
+            sock.listen(4096)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE and time.monotonic() < last_try:
+                time.sleep(0.05)
+                continue
+            sock.close()
+            raise OSError(f"can't listen on {address}: {error.strerror}") from error
+        sock.setblocking(False)
+        return sock
 
 
 if __name__ == "__main__":

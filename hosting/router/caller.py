@@ -343,10 +343,12 @@ class Caller(asyncio.Protocol):
             self.transport.resume_reading()
 
     def close_if_idle(self) -> None:
-        """Close a connection on which nothing is under way."""
+        """Close a connection on which nothing is under way that would end by itself."""
         idle = self.relay is None and self.phase == Phase.HEAD and not self._buffer
-        if idle and self.served and self.transport is not None:
+        if idle and (self.served or self.node.last) and self.transport is not None:
             self.transport.close()
+        elif self.relay is not None and self.relay.endless:
+            self.abort()
 
     def become_tunnel(self) -> None:
         """From here on the bytes are the model's and the caller's business."""

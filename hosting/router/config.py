@@ -35,7 +35,8 @@ class Limits:
     control_plane_seconds: float = 10.0
     stale_seconds: float = 60.0  # private models are not served on older news than this
     drain_seconds: float = 620.0
-    drain_idle_seconds: float = 5.0
+    drain_idle_seconds: float = 5.0  # idle connections may bring one more request
+    last_idle_seconds: float = 0.3  # the same, when no other process takes over
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,6 +78,7 @@ class DashboardRelay(Relay):
 
     def on_answer(self, response: Response, body: bytes, *, complete: bool) -> None:
         self.deadline = float("inf")  # a page that streams events has no end of its own
+        self.endless = True
         super().on_answer(response, body, complete=complete)
 
     def on_failure(self, *, garbled: bool) -> None:

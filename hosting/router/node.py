@@ -47,7 +47,7 @@ class Node:
         self.held = 0
         self.buffered_bytes = 0
         self.draining = False
-        self.draining_since = 0.0
+        self.last = False  # no other process takes over
         self.access_log = AccessLog(config.access_log) if config.access_log else None
         self.dashboard: Replica | None = None
         if config.dashboard is not None:
@@ -75,7 +75,6 @@ class Node:
     def start_draining(self) -> None:
         """Answer what comes on open connections, and let each end with its answer."""
         self.draining = True
-        self.draining_since = time.monotonic()
 
     # --- writing down
 

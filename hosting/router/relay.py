@@ -37,6 +37,7 @@ class Relay:
     sent: int = 0
     over: bool = False
     deadline: float = 0.0
+    endless: bool = False  # a stream that doesn't end by itself, and whose caller comes back
 
     def __init__(self, node: Node, caller: Caller, request: Request) -> None:
         self.node = node

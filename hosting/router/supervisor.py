@@ -62,8 +62,11 @@ class Supervisor:
             return 1
         logger.info("serving on %s", ", ".join(_name(sock) for sock in self._sockets))
         await self._stopping.wait()
+        for sock in self._sockets:
+            sock.close()
         for worker in self._workers:
             worker.leave()
+        os.close(self._life[1])  # nobody comes after these workers: they needn't wait for idlers
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LAST_SECONDS):
                 await asyncio.gather(*self._watchers)

@@ -43,7 +43,7 @@ async def _serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     if life is not None:
-        loop.add_reader(life, _parent_gone, loop, life, stop)
+        loop.add_reader(life, _parent_gone, loop, life, node, stop)
     redis, reporter, jobs = await _connect(config, node, spool)
     jobs += [node.tick_for_ever(), node.flush_for_ever()]
     tasks = [loop.create_task(_guarded(job)) for job in jobs]
@@ -70,10 +70,12 @@ async def _serve(
         await redis.aclose()
 
 
-def _parent_gone(loop: asyncio.AbstractEventLoop, life: int, stop: asyncio.Event) -> None:
-    """Nobody would replace us or tell us to stop: finish what we have."""
+def _parent_gone(
+    loop: asyncio.AbstractEventLoop, life: int, node: Node, stop: asyncio.Event
+) -> None:
+    """Nobody comes after us: finish what we have, and wait for nobody who has nothing."""
     loop.remove_reader(life)
-    logger.warning("the supervisor is gone; draining")
+    node.last = True
     stop.set()
 
 
@@ -123,7 +125,8 @@ async def _drain(node: Node) -> None:
     loop = asyncio.get_running_loop()
     started = loop.time()
     while node.callers and loop.time() - started < limits.drain_seconds:
-        if loop.time() - started >= limits.drain_idle_seconds:
+        patience = limits.last_idle_seconds if node.last else limits.drain_idle_seconds
+        if loop.time() - started >= patience:
             for caller in list(node.callers):
                 caller.close_if_idle()
         await asyncio.sleep(0.05)
