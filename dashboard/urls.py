@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from dashboard.views import creating, listing, live, managing, model, secrets, team
+from dashboard.views import creating, listing, live, managing, model, playground, secrets, team
 
 urlpatterns = [
     path("", listing.models, name="models"),
@@ -11,7 +11,9 @@ urlpatterns = [
     path("subdomain/", creating.check_subdomain, name="check-subdomain"),
     path("catalogue/<slug:slug>.svg", creating.picture, name="picture"),
     path("models/<slug:subdomain>/", model.page, name="model"),
+    path("models/<slug:subdomain>/head/", model.head, name="model-head"),
     path("models/<slug:subdomain>/activity/", model.activity, name="model-activity"),
+    path("models/<slug:subdomain>/playground/", playground.playground, name="model-playground"),
     path("models/<slug:subdomain>/code/", model.snippet, name="model-snippet"),
     path("models/<slug:subdomain>/wake/", model.wake, name="model-wake"),
     path("models/<slug:subdomain>/sleep/", model.sleep, name="model-sleep"),

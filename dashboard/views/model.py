@@ -40,6 +40,15 @@ def page(request: TeamRequest, subdomain: str) -> HttpResponse:
 
 @require_GET
 @member_page
+def head(request: TeamRequest, subdomain: str) -> HttpResponse:
+    """Show name, state and buttons alone: the part that changes on the other tabs."""
+    model = model_or_404(request, subdomain)
+    context = {"model": model, "state": states.view(model, now=timezone.now())}
+    return render(request, "dashboard/model_head_live.html", context)
+
+
+@require_GET
+@member_page
 def activity(request: TeamRequest, subdomain: str) -> HttpResponse:
     """Show what happened to the model, and the last words of a container that ended."""
     model = model_or_404(request, subdomain)

@@ -103,7 +103,16 @@ def test_a_viewer_is_not_offered_what_would_be_refused(client: Client, tale_writ
 
 
 @pytest.mark.parametrize(
-    "name", [*PAGES, "model", "model-activity", "model-snippet", "model-tokens", "model-settings"]
+    "name",
+    [
+        *PAGES,
+        "model",
+        "model-activity",
+        "model-snippet",
+        "model-tokens",
+        "model-settings",
+        "model-playground",
+    ],
 )
 def test_a_page_has_one_heading_and_nothing_the_content_policy_would_stop(
     browser: Client, tale_writer: HostedModel, name: str
@@ -118,6 +127,17 @@ def test_a_page_has_one_heading_and_nothing_the_content_policy_would_stop(
     assert not re.search(r"\sstyle=|\son[a-z]+=|<style", answer.text)
     scripts = re.findall(r"<script([^>]*)>", answer.text)
     assert all("src=" in tag or "application/json" in tag for tag in scripts)
+
+
+def test_only_the_playground_may_talk_to_another_origin_and_only_to_its_own_model(
+    browser: Client, tale_writer: HostedModel
+):
+    elsewhere = browser.get(address("model"))["Content-Security-Policy"]
+    there = browser.get(address("model-playground"))["Content-Security-Policy"]
+
+    origin = tale_writer.endpoint.removesuffix("/v1")
+    assert "connect-src 'self';" in elsewhere + ";"
+    assert f"connect-src 'self' {origin};" in there + ";"
 
 
 def test_the_list_counts_requests_and_errors(browser: Client, tale_writer: HostedModel):

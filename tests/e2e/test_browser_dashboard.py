@@ -36,6 +36,7 @@ PAGES = [
     "/models/owl/",
     "/models/badger/",
     "/models/owl/activity/",
+    "/models/owl/playground/",
     "/models/owl/tokens/",
     "/models/owl/settings/",
     "/models/owl/deploy/",

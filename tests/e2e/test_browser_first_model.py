@@ -15,7 +15,11 @@ pytestmark = pytest.mark.browser
 @pytest.fixture
 def page(process_stack: Stack):
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
+        domain = process_stack.base_domain
+        names = f"--host-resolver-rules=MAP *.{domain} 127.0.0.1"
+        browser = playwright.chromium.launch(
+            executable_path="/usr/bin/chromium", args=[*ARGUMENTS, names]
+        )
         context = browser.new_context(base_url=f"http://localhost:{process_stack.port}")
         context.grant_permissions(["clipboard-read", "clipboard-write"])
         page = context.new_page()
@@ -50,6 +54,27 @@ def test_a_model_is_hosted_its_snippet_runs_as_copied_and_the_call_is_counted(
     page.get_by_role("link", name="Models", exact=True).first.click()
     row = page.get_by_role("row", name="bedtime-tales")
     expect(row.locator("[data-requests]")).to_have_text("1")
+
+
+def test_the_playground_makes_a_form_of_the_models_description_and_runs_it(
+    process_stack: Stack, page: Page
+):
+    writer = next(each for each in process_stack.demo["models"] if each["token"])
+    page.goto(f"/models/{writer['subdomain']}/playground/")
+    page.get_by_label("Token").fill("dme_wrong")
+    page.get_by_role("button", name="Show its inputs").click()
+    expect(page.locator("[data-asking]")).to_contain_text("token")
+
+    page.get_by_label("Token").fill(writer["token"])
+    page.get_by_role("button", name="Show its inputs").click()
+    page.get_by_label("prompt").fill("In the hazel wood", timeout=60_000)
+    page.get_by_label("seed, slider").fill("9")
+    page.get_by_role("button", name="Run", exact=True).click()
+
+    expect(page.locator("[data-status]")).to_have_text("200", timeout=60_000)
+    expect(page.locator("[data-result]")).to_contain_text("generated_text")
+    expect(page.locator("[data-time]")).to_contain_text("Model")
+    expect(page.locator("#model-head")).to_have_attribute("data-state", "awake")
 
 
 def run(snippet: str, *, stack: Stack, home: Path) -> str:

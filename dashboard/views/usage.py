@@ -1,0 +1,140 @@
+"""What the team's models did, how fast, for whom; and all of it as a file."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from django.http import HttpResponse, StreamingHttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+
+from dashboard.sparkline import HEIGHT, WIDTH, bars
+from dashboard.teams import TeamRequest, member_page
+from hosting.billing import proof
+from hosting.metering import statistics
+from hosting.metering.queries import Point
+from hosting.models import EndpointToken, HostedModel, Revision
+
+WINDOWS = {
+    "1h": ("1 hour", timedelta(hours=1)),
+    "24h": ("24 hours", timedelta(days=1)),
+    "7d": ("7 days", timedelta(days=7)),
+    "30d": ("30 days", timedelta(days=30)),
+    "12m": ("12 months", timedelta(days=365)),
+}
+DIMENSIONS = {"model": "Model", "status": "Status", "token": "Token", "revision": "Revision"}
+_UTC = "UTC"
+
+
+@require_GET
+@member_page
+def usage(request: TeamRequest) -> HttpResponse:
+    """Show figures of the chosen window, split as chosen."""
+    window = _choice(request, "window", WINDOWS, "7d")
+    dimension = _choice(request, "by", DIMENSIONS, "model")
+    zone = _zone(request.GET.get("zone", _UTC))
+    names = dict(HostedModel.objects.filter(team=request.team).values_list("pk", "subdomain"))
+    since, until = _span(window)
+    points = statistics.series_in_zone(
+        list(names),
+        since=since,
+        until=until,
+        step="hour" if window in ("1h", "24h") else "day" if window != "12m" else "month",
+        zone=zone or _UTC,
+    )
+    series = [Point(at.astimezone(ZoneInfo(zone or _UTC)), *rest) for at, *rest in points]
+    return render(
+        request,
+        "dashboard/usage.html",
+        {
+            "section": "usage",
+            "window": window,
+            "windows": [(key, words) for key, (words, _) in WINDOWS.items()],
+            "dimension": dimension,
+            "dimensions": list(DIMENSIONS.items()),
+            "zone": zone or request.GET.get("zone", ""),
+            "zone_unknown": zone is None,
+            "total": statistics.summary(list(names), since=since, until=until),
+            "rows": _rows(dimension, names, since=since, until=until),
+            "points": series,
+            "bars": bars(series),
+            "view_box": f"0 0 {WIDTH} {HEIGHT}",
+            "mark": proof.mark_of(request.team),
+        },
+    )
+
+
+@require_GET
+@member_page
+def export(request: TeamRequest, kind: str) -> StreamingHttpResponse:
+    """Hand out every request of the window, as CSV or JSON lines, without holding it in memory."""
+    window = _choice(request, "window", WINDOWS, "7d")
+    since, until = _span(window)
+    models = list(HostedModel.objects.filter(team=request.team).values_list("pk", flat=True))
+    rows = statistics.records(models, since=since, until=until)
+    lines = _csv(rows) if kind == "csv" else (json.dumps(row) + "\n" for row in rows)
+    answer = StreamingHttpResponse(
+        lines, content_type="text/csv" if kind == "csv" else "application/x-ndjson"
+    )
+    answer["Content-Disposition"] = f'attachment; filename="usage-{window}.{kind}"'
+    return answer
+
+
+def _csv(rows: Iterator[dict[str, Any]]) -> Iterator[str]:
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(statistics.EXPORTED)
+    for row in rows:
+        writer.writerow([row[name] for name in statistics.EXPORTED])
+        yield out.getvalue()
+        out.seek(0)
+        out.truncate()
+    yield out.getvalue()
+
+
+def _rows(
+    dimension: str, names: dict[int, str], *, since: datetime, until: datetime
+) -> list[tuple[str, statistics.Row]]:
+    models = list(names)
+    if dimension == "model":
+        found = statistics.by("model", models, since=since, until=until)
+        labels = names
+    else:
+        found = statistics.by(dimension, models, since=since, until=until)
+        labels = _labels(dimension, [row.key for row in found])
+    return [(labels.get(row.key, str(row.key)), row) for row in found]
+
+
+def _labels(dimension: str, keys: list[int]) -> dict[int, str]:
+    if dimension == "token":
+        known = EndpointToken.objects.filter(pk__in=keys).values_list("pk", "label")
+        return {0: "Without a token", **dict(known)}
+    if dimension == "revision":
+        revisions = Revision.objects.filter(pk__in=keys).select_related(None)
+        return {each.pk: f"{each.image} ({each.pk})" for each in revisions}
+    return {0: "No answer"}
+
+
+def _span(window: str) -> tuple[datetime, datetime]:
+    until = timezone.now()
+    since = until - WINDOWS[window][1]
+    return since.replace(minute=0, second=0, microsecond=0), until
+
+
+def _choice(request: TeamRequest, name: str, choices: dict[str, Any], default: str) -> str:
+    chosen = request.GET.get(name, default)
+    return chosen if chosen in choices else default
+
+
+def _zone(name: str) -> str | None:
+    """The name when there is such a time zone."""
+    try:
+        ZoneInfo(name or _UTC)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return None
+    return name or _UTC
