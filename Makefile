@@ -79,3 +79,7 @@ lock: ## Resolve the dependencies again into the two lock files
 		--no-header --no-emit-index-url --no-emit-find-links -o requirements.lock
 	uv pip compile -q pyproject.toml --extra embedded --group dev -c requirements.lock --python-version 3.11 \
 		--generate-hashes --no-header --no-emit-index-url --no-emit-find-links -o requirements-dev.lock
+
+.PHONY: bench-router
+bench-router: venv-dev ## Measure the router beside nginx (ROUNDS=5 SECONDS_EACH=5: calmer figures)
+	@$(BIN)/python -m benchmarks.router
