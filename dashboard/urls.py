@@ -1,6 +1,6 @@
 """Every address of the dashboard."""
 
-from django.urls import path
+from django.urls import include, path
 
 from dashboard.views import creating, listing, live, managing, model, playground, secrets, team
 
@@ -37,6 +37,7 @@ urlpatterns = [
     path("api-keys/<int:key_id>/revoke/", secrets.revoke_key, name="revoke-key"),
     path("members/", team.members, name="members"),
     path("docs/", team.docs, name="docs"),
+    path("", include("dashboard.billing_urls")),
     path("team/", listing.choose_team, name="choose-team"),
     path("live/", live.stream, name="live"),
 ]
