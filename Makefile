@@ -83,3 +83,7 @@ lock: ## Resolve the dependencies again into the two lock files
 .PHONY: bench-router
 bench-router: venv-dev ## Measure the router beside nginx (ROUNDS=5 SECONDS_EACH=5: calmer figures)
 	@$(BIN)/python -m benchmarks.router
+
+.PHONY: fuzz-router
+fuzz-router: venv-dev ## Send broken requests to a router (COUNT=200000 SEED=1)
+	@$(BIN)/python -m benchmarks.router.fuzz $(or $(COUNT),200000) $(or $(SEED),1)
