@@ -1,0 +1,5 @@
+"""`python -m cli`: the same as `dormouse`."""
+
+from cli.start import run
+
+run()

@@ -1,0 +1,112 @@
+"""The command line: words for people, JSON for programs, and an exit code that means something."""
+
+import json
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+from typer.testing import CliRunner
+
+from cli.commands import app
+from hosting.billing.models import PlanPrice
+from hosting.metering import ledger
+from hosting.models import SpoolSource
+from tests.database.conftest import make_event
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def run(routes, tmp_path, settings):
+    settings.STATE_DIR = tmp_path
+
+    def call(*arguments: str, code: int = 0):
+        answer = CliRunner().invoke(app, arguments)
+        assert answer.exit_code == code, answer.output
+        return json.loads(answer.output) if "--json" in arguments else answer.output
+
+    return call
+
+
+@pytest.fixture
+def asked(model):
+    ledger.record([make_event(model, at=timezone.now() - timedelta(hours=1)) for _ in range(3)])
+    return model
+
+
+def test_books_that_agree_are_reconciled(run, asked):
+    assert "Reconciled: everything agrees (3 records" in run("usage", "verify")
+    assert run("usage", "verify", "--json")["agrees"]
+
+
+def test_a_difference_is_named_and_the_exit_code_is_one(run, asked):
+    run("usage", "verify")
+    with connection.cursor() as cursor:
+        cursor.execute("SET session_replication_role = replica")
+        cursor.execute("UPDATE hosting_usagerecord SET status = 201 WHERE position = 2")
+        cursor.execute("SET session_replication_role = origin")
+
+    found = run("usage", "verify", "--json", code=1)
+
+    assert "(number 2 of" in found["findings"][0]["what"]
+
+
+def test_usage_is_shown_by_model(run, asked):
+    run("usage", "verify")
+
+    assert asked.subdomain in run("usage", "show", "Northlight")
+    assert run("usage", "show", "Northlight", "--by", "status", "--json")[0]["counted"] == 3
+
+
+def test_rebuilding_changes_nothing_that_is_right(run, asked):
+    assert run("usage", "rebuild", "--since", "2020-01-01", "--json") == {"hours": 1}
+    assert run("usage", "verify", "--json")["agrees"]
+
+
+def test_a_host_that_is_gone_is_no_longer_waited_for(run):
+    source = SpoolSource.objects.create(spool_id="7" * 32, router="router-0")
+
+    assert "router-0" in run("usage", "spools")
+    run("usage", "retire-spool", str(source.spool_id))
+    assert "no such spool" in run("usage", "retire-spool", str(source.spool_id), code=1)
+
+
+def test_credits_are_granted_and_a_payment_counts_once(run, team):
+    run("credits", "grant", "Northlight", "5.00")
+    run("credits", "grant", "Northlight", "10.00", "--purchase", "wire 7")
+    again = run("credits", "grant", "Northlight", "10.00", "--purchase", "wire 7", "--json")
+
+    assert again == {"added": False, "balance": "15.00"}
+    assert "wire 7" in run("credits", "show", "Northlight")
+
+
+def test_a_price_comes_into_force_later(run):
+    run("prices", "set", "pay-as-you-go", "request", "0.02", "--from", "2099-01-01")
+
+    assert PlanPrice.objects.count() == 2
+    assert "0.02" in run("prices", "list")
+    assert "still to come" in run(
+        "prices", "set", "pay-as-you-go", "request", "0.02", "--from", "2001-01-01", code=1
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("invoices", "show", "DM-1"),
+        ("credits", "show", "Nobody"),
+        ("credits", "grant", "Northlight", "much"),
+        ("prices", "set", "gold", "request", "1", "--from", "2099-01-01"),
+    ],
+)
+def test_what_is_not_there_is_said_in_one_line(run, team, arguments):
+    answer = run(*arguments, code=1)
+
+    assert answer.startswith("dormouse: ")
+    assert answer.count("\n") == 1
+
+
+def test_nothing_is_due_at_first(run):
+    assert run("invoices", "issue") == "Nothing is due.\n"
+    assert run("invoices", "list", "--json") == []
