@@ -41,7 +41,7 @@ class StateView:
 def view(model: HostedModel, *, now: datetime) -> StateView:
     """What to say about the model now."""
     if not model.active:
-        return StateView(OFF, "its address answers 404")
+        return StateView(OFF, "answers 404")
     state = model.current_state
     passed = (now - model.state_changed_at).total_seconds()
     if state == State.FAILED:

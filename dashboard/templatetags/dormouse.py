@@ -61,6 +61,12 @@ def lasting(seconds: float | None) -> str:
 
 
 @register.filter
+def bare(address: str) -> str:
+    """An address without its scheme, where room is short; what is copied has it."""
+    return address.partition("://")[2] or address
+
+
+@register.filter
 def memory(megabytes: int) -> str:
     """A size of memory: “512 MiB”, “2 GiB”."""
     if megabytes >= 1024 and megabytes % 1024 == 0:
