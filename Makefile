@@ -37,7 +37,7 @@ venv-dev: ## Install what tests and checks need into .venv
 
 .PHONY: test
 test: venv-dev ## Run every test (ARGS="-k wake" for some)
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	@$(BIN)/python -m pytest -n 2 $(ARGS)
 
 .PHONY: check
 check: venv-dev ## Run linters, types, import contracts, migrations check

@@ -26,6 +26,31 @@ def redis_client(redis_url: str) -> Iterator[redis.Redis]:
         yield client
 
 
+# These share the whole system, which is started once: they stay on one xdist worker.
+_ONE_SYSTEM = (
+    "tests/e2e/test_browser_first_model.py",
+    "tests/e2e/test_callers.py",
+    "tests/e2e/test_documented_curl.py",
+    "tests/e2e/test_npm_client.py",
+)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Give each worker whole files: what a file sets up is set up once.
+
+    xdist's own `loadgroup` does nothing under pytest 9.2, and says nothing.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return "one system" if file in _ONE_SYSTEM else file
+
+    return ByFile(config, log)
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what this machine can't run, and say why."""
     for marker, reason in (

@@ -17,7 +17,7 @@ from tests.e2e.conftest import free_port
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = f"dormouse-test-{os.getpid()}"
 OURS = {"web", "router", "shipper", "worker", "worker-default", "beat"}
-pytestmark = [pytest.mark.docker, pytest.mark.timeout(900), pytest.mark.xdist_group("compose")]
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(900)]
 
 
 class Compose:

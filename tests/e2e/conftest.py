@@ -16,11 +16,10 @@ CLIENT_DOMAIN = "hosted-models.runwayml.cloud"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep these tests on one xdist worker: the system is started once, and port 80 is one."""
+    """Give these tests time: the first of them waits for the whole system."""
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("e2e"))
             item.add_marker(pytest.mark.timeout(600))
 
 
