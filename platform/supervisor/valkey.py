@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from supervisor.errors import SetupFailed
 
 START_SECONDS = 20.0
 STOP_SECONDS = 15.0
+_FAREWELL_SECONDS = 0.3  # ending takes a few milliseconds
 _NAMES = ("valkey-server", "redis-server")
 
 
@@ -38,7 +40,7 @@ class Valkey:
         if self.process is not None:
             spawning.stop(self.process, by=signal.SIGTERM, grace_seconds=STOP_SECONDS)
             return
-        with redis.Redis.from_url(self.url) as client:
+        with redis.Redis.from_url(self.url) as client, suppress(redis.ConnectionError):
             client.shutdown(nosave=True)
 
 
@@ -46,7 +48,7 @@ def start(folder: Path, *, log: Path, durable: bool = True) -> Valkey:
     """Start the server on `folder`, or find it running there."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     address = folder / "url"
-    if address.exists() and _answers(address.read_text()):
+    if address.exists() and _stays(address.read_text()):
         return Valkey(url=address.read_text(), process=None)
     url, port = _new_address()
     _write_secret(address, url)
@@ -103,6 +105,14 @@ def _configuration(url: str, *, folder: Path, durable: bool) -> str:
 def _write_secret(file: Path, text: str) -> None:
     with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as output:
         output.write(text)
+
+
+def _stays(url: str) -> bool:
+    """Whether a server answers, and isn't on its way out: its supervisor may have just died."""
+    if not _answers(url):
+        return False
+    time.sleep(_FAREWELL_SECONDS)
+    return _answers(url)
 
 
 def _answers(url: str) -> bool:
