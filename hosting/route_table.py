@@ -83,7 +83,12 @@ def _publish_move(model: HostedModel, *, generation: int) -> None:
         if known is None or not adjoins or model.generation != generation:
             publish(model.pk)
             return
-        ready = model.replicas.filter(status=ReplicaStatus.READY)
+        ready = list(model.replicas.filter(status=ReplicaStatus.READY))
+        if model.state == State.AWAKE and {each.revision_id for each in ready} != {
+            known.revision_id
+        }:
+            publish(model.pk)
+            return
         moved = replace(
             known,
             generation=generation,
@@ -115,17 +120,19 @@ def is_published() -> bool:
 
 def build(model: HostedModel) -> wire.Route:
     """The route that says what the rows say."""
+    serving = _serving(model, list(model.replicas.all())) if model.state == State.AWAKE else []
+    revision = serving[0].revision if serving else model.revision
     valid = [token for token in model.tokens.all() if token.revoked_at is None]
     route = wire.Route(
         model_id=model.pk,
         subdomain=model.subdomain,
         generation=model.generation,
         team_id=model.team_id,
-        revision_id=model.revision_id or 0,
+        revision_id=revision.pk if revision else 0,
         active=model.active,
         public=model.public,
         state=model.state,
-        replicas=tuple(_addresses(model, model.replicas.all())),
+        replicas=tuple(_addresses(model, serving)),
         token_digests={token.digest: token.pk for token in valid},
         token_expiries={
             token.digest: token.expires_at.timestamp() for token in valid if token.expires_at
@@ -137,7 +144,7 @@ def build(model: HostedModel) -> wire.Route:
         unpaid_tokens=tuple(sorted(token.pk for token in valid if token.payment_required)),
         removed=model.deleted_at is not None,
     )
-    return route if model.revision is None else _speaking(route, model.revision)
+    return route if revision is None else _speaking(route, revision)
 
 
 def protocol_settings(revision: Revision) -> Settings:
@@ -167,6 +174,16 @@ def _speaking(route: wire.Route, revision: Revision) -> wire.Route:
     )
 
 
+def _serving(model: HostedModel, ready: list[Replica]) -> list[Replica]:
+    """The replicas that get requests: of the current revision, or until it has one, of the last.
+
+    Never of both: a route speaks one protocol.
+    """
+    current = [each for each in ready if each.revision_id == model.revision_id]
+    newest = max((each.revision_id for each in ready), default=0)
+    return current or [each for each in ready if each.revision_id == newest]
+
+
 def _addresses(model: HostedModel, replicas: Iterable[Replica]) -> Iterable[wire.ReplicaAddress]:
     if model.state != State.AWAKE:
         return
@@ -180,7 +197,7 @@ def _timestamp(moment: datetime | None) -> float | None:
 
 
 def _with_rows() -> QuerySet[HostedModel]:
-    ready = Replica.objects.filter(status=ReplicaStatus.READY)
+    ready = Replica.objects.filter(status=ReplicaStatus.READY).select_related("revision")
     valid = EndpointToken.objects.filter(revoked_at=None)
     return HostedModel.objects.select_related("revision").prefetch_related(
         Prefetch("replicas", ready), Prefetch("tokens", valid)

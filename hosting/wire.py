@@ -93,6 +93,8 @@ class Report:
     in_flight: int  # requests dispatched to a replica and not finished
     idle_seconds: float  # since the last dispatched request ended; 0 while any is in flight
     released: bool  # the route of `generation` has no replica and nothing is in flight
+    queued: int = 0  # requests that wait for a slot
+    replicas_in_use: tuple[int, ...] = ()  # those with requests in flight, withdrawn ones included
 
     def to_json(self) -> str:
         """The text that travels."""
@@ -100,9 +102,11 @@ class Report:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "Report":
-        """Read a report."""
+        """Read a report; what an older router doesn't say is as if nothing was."""
         data = json.loads(text)
-        return cls(**{name: data[name] for name in cls.__slots__})
+        known = {name: data[name] for name in cls.__slots__ if name in data}
+        known["replicas_in_use"] = tuple(known.get("replicas_in_use", ()))
+        return cls(**known)
 
 
 class Outcome:

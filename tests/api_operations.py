@@ -50,6 +50,7 @@ OPERATIONS = [
     Operation("transitions"),
     Operation("revisions"),
     Operation("revisions", "POST", 201, MODEL),
+    Operation("rollback", "POST", 200, {"number": 1}),
     Operation("tokens"),
     Operation("tokens", "POST", 201, {"label": "website"}),
     Operation("token", "DELETE", 204),

@@ -43,6 +43,11 @@ urlpatterns = [
         name="revisions",
     ),
     path(
+        f"{_MODEL}revisions/rollback/",
+        RevisionViewSet.as_view({"post": "roll_back"}),
+        name="rollback",
+    ),
+    path(
         f"{_MODEL}tokens/",
         EndpointTokenViewSet.as_view({"get": "list", "post": "create"}),
         name="tokens",

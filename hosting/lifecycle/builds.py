@@ -128,6 +128,8 @@ def _is_recent(build: Build, *, now: datetime) -> bool:
 
 
 def _nudge_waiting(slug: str) -> None:
-    waiting = HostedModel.objects.filter(state=State.AWAKENING, revision__image=f"catalogue:{slug}")
+    waiting = HostedModel.objects.filter(
+        state__in=[State.AWAKENING, State.AWAKE], revision__image=f"catalogue:{slug}"
+    )
     for model_id in waiting.values_list("pk", flat=True):
         nudges.reconcile(settings.REDIS_URL, model_id=model_id)

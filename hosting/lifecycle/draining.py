@@ -48,7 +48,7 @@ def start_draining_idle(*, now: datetime) -> int:
     """Begin to drain every awake model that has been quiet for its idle timeout."""
     quiet_long = [
         model
-        for model in HostedModel.objects.filter(state=State.AWAKE)
+        for model in HostedModel.objects.filter(state=State.AWAKE, min_replicas=0)
         if now - model.state_changed_at >= timedelta(seconds=model.idle_timeout_seconds)
     ]
     if not quiet_long:
@@ -104,7 +104,7 @@ def finish_if_released(model: HostedModel, *, now: datetime, pauses: bool) -> bo
             return False
     else:
         event = Event.DRAINED  # somebody's request would freeze with the replica
-    return machine.apply(model, event, now=now, failure_count=0)
+    return machine.apply(model, event, now=now, failure_count=0, desired_replicas=1)
 
 
 def may_doze(model: HostedModel) -> bool:

@@ -11,7 +11,7 @@ from django.db.models import F, Max
 
 from accounts.models import Team, User
 from hosting import route_table, subdomains, tokens
-from hosting.errors import ModelInactive, SubdomainTaken, WakeBackoff
+from hosting.errors import InvalidValue, ModelInactive, SubdomainTaken, WakeBackoff
 from hosting.lifecycle import builds, draining, machine, validation
 from hosting.lifecycle.specs import RevisionSpec, catalogue_spec
 from hosting.models import EndpointToken, HostedModel, Revision
@@ -27,6 +27,7 @@ __all__ = [
     "deactivate",
     "delete_model",
     "deploy",
+    "roll_back",
     "sleep",
     "wake",
 ]
@@ -80,17 +81,34 @@ def create_model(
 
 @transaction.atomic
 def deploy(model: HostedModel, *, revision: RevisionSpec, created_by: User | None) -> Revision:
-    """Make a new revision the current one. It is used from the next wake on."""
+    """Make a new revision the current one.
+
+    An awake model goes on serving with the old one until the new one answers; if it never does,
+    the old one stays.
+    """
     validation.check_revision(revision)
     HostedModel.objects.select_for_update().get(pk=model.pk)  # revisions are numbered one by one
     last = model.revisions.aggregate(last=Max("number"))["last"] or 0
     made = Revision.objects.create(
         model=model, number=last + 1, created_by=created_by, **asdict(revision)
     )
-    _change(model, revision=made)
+    _change(model, revision=made, retry_at=None)
+    machine.nudge_on_commit(model.pk)
     if made.catalogue_slug is not None:
         builds.request(made.catalogue_slug)
     return made
+
+
+def roll_back(model: HostedModel, *, number: int) -> Revision:
+    """Make an earlier revision the current one again, as a deploy does. Raises InvalidValue."""
+    revision = model.revisions.filter(number=number).first()
+    if revision is None:
+        raise InvalidValue(f"There is no revision {number}.", field="number")
+    with transaction.atomic():
+        Revision.objects.filter(pk=revision.pk).update(rejected_at=None, rejected_reason="")
+        _change(model, revision=revision, retry_at=None)
+        machine.nudge_on_commit(model.pk)
+    return revision
 
 
 def change_settings(
@@ -102,6 +120,8 @@ def change_settings(
     deep_sleep_after_seconds: int | None = None,
     request_timeout_seconds: int | None = None,
     startup_timeout_seconds: int | None = None,
+    min_replicas: int | None = None,
+    max_replicas: int | None = None,
 ) -> None:
     """Change what is given; None leaves a setting as it is. Raises InvalidValue."""
     timeouts = {
@@ -117,6 +137,7 @@ def change_settings(
         given["public"] = public
     if description is not None:
         given["description"] = description
+    given |= validation.replica_bounds(model, least=min_replicas, most=max_replicas)
     if given:
         with transaction.atomic():
             _change(model, **given)

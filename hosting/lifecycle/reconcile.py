@@ -6,7 +6,7 @@ can be repeated by whoever comes next.
 
 from datetime import timedelta
 
-from hosting.lifecycle import dozing, draining, machine, replicas, starting
+from hosting.lifecycle import dozing, draining, fleet, machine, replicas, starting
 from hosting.lifecycle.leases import Lease, lease
 from hosting.lifecycle.tools import Tools
 from hosting.models import HostedModel, Replica
@@ -41,7 +41,9 @@ def _act(model: HostedModel, kept: list[Replica], *, lease: Lease, tools: Tools)
             starting.start(model, lease=lease, tools=tools)
     elif state in (State.AWAKE, State.DRAINING):
         _check_replicas(model, ready, tools=tools)
-        if model.current_state == State.DRAINING:
+        if model.current_state == State.AWAKE:
+            fleet.adjust(model, lease=lease, tools=tools)
+        elif model.current_state == State.DRAINING:
             now = tools.clock.now()
             draining.finish_if_released(model, now=now, pauses=tools.runtime.pauses)
     elif state == State.DROWSY:
@@ -83,7 +85,10 @@ def _stop_unwanted(model: HostedModel, *, tools: Tools) -> list[Replica]:
 
 def _is_wanted(replica: Replica, *, model: HostedModel) -> bool:
     if replica.status == ReplicaStatus.STARTING:
-        return model.current_state == State.AWAKENING and replica.revision_id == model.revision_id
+        starting = model.current_state in (State.AWAKENING, State.AWAKE)
+        return starting and replica.revision_id == model.revision_id
+    if replica.status == ReplicaStatus.DRAINING:
+        return model.current_state in (State.AWAKE, State.DRAINING)
     if replica.status == ReplicaStatus.READY:
         if model.current_state == State.AWAKENING:  # paused, or not stopped yet: it can go on
             return replica.revision_id == model.revision_id

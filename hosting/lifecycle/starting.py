@@ -1,5 +1,6 @@
-"""From awakening to awake: build the image if need be, start one replica, wait until it answers."""
+"""Start a replica: build its image if need be, start it, wait until it answers."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -8,7 +9,7 @@ from django.db import transaction
 
 from hosting import protocols, route_table
 from hosting.errors import HostingError, RuntimeUnavailable
-from hosting.lifecycle import builds, machine, replicas
+from hosting.lifecycle import builds, machine, replicas, revisions
 from hosting.lifecycle.leases import Lease
 from hosting.lifecycle.readiness import intervals
 from hosting.lifecycle.tools import Tools
@@ -23,29 +24,59 @@ BACKOFF = tuple(timedelta(seconds=each) for each in (1, 5, 30, 120))
 LOOK_EVERY_SECONDS = 0.25
 
 
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A replica that answers, not yet written down as such."""
+
+    replica: Replica
+    observed: Observed
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A replica that will not answer, and why."""
+
+    reason: str
+
+
 def start(model: HostedModel, *, lease: Lease, tools: Tools) -> None:
     """Lead an awakening model to awake or failed; returns early when it is no longer wanted.
 
-    Raises RuntimeUnavailable when the engine is away: the sweep tries again.
+    A revision that can't start gives way to the one before it. Raises RuntimeUnavailable when the
+    engine is away: the sweep tries again.
+    """
+    outcome = launch(model, during=State.AWAKENING, lease=lease, tools=tools)
+    if isinstance(outcome, Ready):
+        _become_ready(model, outcome, tools=tools)
+    elif isinstance(outcome, Failed):
+        now = tools.clock.now()
+        if not revisions.give_way(model, reason=outcome.reason, now=now):
+            fail(model, reason=outcome.reason, now=now)
+
+
+def launch(
+    model: HostedModel, *, during: State, lease: Lease, tools: Tools
+) -> Ready | Failed | None:
+    """Start one replica of the current revision and wait until it answers.
+
+    None: it is no longer wanted, its image is still being built, or the lease was lost.
     """
     revision = model.revision
     if revision is None:
-        fail(model, reason="It has no revision to run.", now=tools.clock.now())
-        return
+        return Failed("It has no revision to run.")
     try:
         if not builds.is_ready(revision, runtime=tools.runtime, now=tools.clock.now()):
-            return  # the build nudges us when it is done
+            return None  # the build nudges us when it is done
         replica = _replica_for(model, revision, tools=tools)
         observed = tools.runtime.start(spec_of(replica))
     except RuntimeUnavailable:
         raise
     except HostingError as error:
-        _give_up(model, reason=error.message, tools=tools)
-        return
+        return _failed(model, reason=error.message, tools=tools)
     if replica.started_at is None:
         replica.started_at = tools.clock.now()
         replica.save(update_fields=["started_at"])
-    _wait_until_ready(model, replica, observed, lease=lease, tools=tools)
+    return _wait_until_ready(model, replica, observed, during=during, lease=lease, tools=tools)
 
 
 def spec_of(replica: Replica) -> ReplicaSpec:
@@ -100,8 +131,14 @@ def _replica_for(model: HostedModel, revision: Revision, *, tools: Tools) -> Rep
 
 
 def _wait_until_ready(
-    model: HostedModel, replica: Replica, observed: Observed, *, lease: Lease, tools: Tools
-) -> None:
+    model: HostedModel,
+    replica: Replica,
+    observed: Observed,
+    *,
+    during: State,
+    lease: Lease,
+    tools: Tools,
+) -> Ready | Failed | None:
     protocol = protocols.get(replica.revision.protocol)
     chosen = route_table.protocol_settings(replica.revision)
     began = replica.started_at or tools.clock.now()
@@ -110,24 +147,22 @@ def _wait_until_ready(
     for pause in intervals():
         readiness = _ask(observed, protocol, chosen, tools=tools)
         if readiness == Readiness.READY:
-            _become_ready(model, replica, observed, tools=tools)
-            return
+            return Ready(replica, observed)
         now = tools.clock.now()
         if now >= next_look or readiness == Readiness.FAILED:
             next_look = now + timedelta(seconds=LOOK_EVERY_SECONDS)
-            if not lease.renew() or not _still_awakening(model):
-                return
+            if not lease.renew() or not _still_wanted(model, during=during):
+                return None
             observed = tools.runtime.find(replica.name) or Observed(replica.name, Status.EXITED)
             if observed.status == Status.EXITED or readiness == Readiness.FAILED:
                 replicas.bury(replica, tools=tools)
-                _give_up(model, reason=replica.obituary, tools=tools)
-                return
+                return _failed(model, reason=replica.obituary, tools=tools)
         if now >= budget_ends:
             replicas.bury(replica, tools=tools)
             budget = model.startup_timeout_seconds
-            _give_up(model, reason=f"It did not become ready within {budget} s.", tools=tools)
-            return
+            return _failed(model, reason=f"It did not become ready within {budget} s.", tools=tools)
         tools.clock.sleep(pause)
+    raise AssertionError("intervals never end")
 
 
 def _ask(
@@ -138,29 +173,33 @@ def _ask(
     return tools.probe(observed.host, observed.port, protocol=protocol, settings=chosen)
 
 
-def _become_ready(
-    model: HostedModel, replica: Replica, observed: Observed, *, tools: Tools
-) -> None:
+def note_ready(ready: Ready, *, now: datetime) -> None:
+    """Give the replica its address; callers hold a transaction."""
+    Replica.objects.filter(pk=ready.replica.pk).update(
+        status=ReplicaStatus.READY,
+        host=ready.observed.host,
+        port=ready.observed.port,
+        ready_at=now,
+    )
+
+
+def _become_ready(model: HostedModel, ready: Ready, *, tools: Tools) -> None:
     """Give the replica its address and the model its state, both or neither."""
     now = tools.clock.now()
     with transaction.atomic():
-        Replica.objects.filter(pk=replica.pk).update(
-            status=ReplicaStatus.READY,
-            host=observed.host,
-            port=observed.port,
-            ready_at=now,
-        )
+        note_ready(ready, now=now)
         # The count stays until the replica has proved itself: see reconcile's crash loop.
         moved = machine.apply(model, Event.READY, now=now, failure_reason="", retry_at=None)
         if not moved:  # put to sleep meanwhile: the next round stops the replica
             transaction.set_rollback(True)
 
 
-def _give_up(model: HostedModel, *, reason: str, tools: Tools) -> None:
+def _failed(model: HostedModel, *, reason: str, tools: Tools) -> Failed:
     for replica in model.replicas.filter(status=ReplicaStatus.STARTING):
         replicas.stop(replica, tools=tools)
-    fail(model, reason=reason, now=tools.clock.now())
+    return Failed(reason)
 
 
-def _still_awakening(model: HostedModel) -> bool:
-    return HostedModel.objects.filter(pk=model.pk, state=State.AWAKENING).exists()
+def _still_wanted(model: HostedModel, *, during: State) -> bool:
+    same = HostedModel.objects.filter(pk=model.pk, state=during, revision=model.revision)
+    return same.exists()

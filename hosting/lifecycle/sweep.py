@@ -11,11 +11,11 @@ from datetime import datetime
 import redis
 from django.conf import settings
 from django.db import connection
-from django.db.models import Q
+from django.db.models import F, Q
 
 from hosting import nudges, route_table
 from hosting.errors import RuntimeUnavailable
-from hosting.lifecycle import builds, dozing, draining
+from hosting.lifecycle import builds, dozing, draining, scaling
 from hosting.lifecycle.tools import Tools
 from hosting.models import Build, HostedModel, Replica
 from hosting.models.build import BuildStatus
@@ -38,6 +38,8 @@ def sweep(*, tools: Tools) -> None:
         _keep_published(now)
         draining.start_draining_idle(now=now)
         dozing.deepen(now=now)
+        scaling.scale(now=now)
+        scaling.keep_always_on(now=now)
         for build in _abandoned_builds(now):
             builds.request(build.slug)
         for model_id in _unfinished(now) | _lost(tools):
@@ -45,7 +47,7 @@ def sweep(*, tools: Tools) -> None:
 
 
 def _unfinished(now: datetime) -> set[int]:
-    """Models in a state somebody must lead out of, or with a replica nobody wants any more."""
+    """Models in a state somebody must lead out of, or with a replica that is to change."""
     unled = Q(lease_until=None) | Q(lease_until__lt=now)
     transient = HostedModel.objects.filter(unled, state__in=TRANSIENT)
     resting = HostedModel.objects.filter(
@@ -53,7 +55,19 @@ def _unfinished(now: datetime) -> set[int]:
         state__in=[State.ASLEEP, State.FAILED],
         pk__in=Replica.objects.exclude(status=ReplicaStatus.GONE).values("model_id"),
     )
-    return set(transient.values_list("pk", flat=True)) | set(resting.values_list("pk", flat=True))
+    # Awake, and a replica starts, drains, or is of another revision than the current one.
+    odd = ~Q(status=ReplicaStatus.READY) | ~Q(revision=F("model__revision"))
+    unsettled = Replica.objects.filter(odd, model__state=State.AWAKE).exclude(
+        status=ReplicaStatus.GONE
+    )
+    changing = HostedModel.objects.filter(
+        unled, Q(retry_at=None) | Q(retry_at__lte=now), pk__in=unsettled.values("model_id")
+    )
+    return {
+        model_id
+        for rows in (transient, resting, changing)
+        for model_id in rows.values_list("pk", flat=True)
+    }
 
 
 def _lost(tools: Tools) -> set[int]:

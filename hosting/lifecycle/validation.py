@@ -6,6 +6,7 @@ import re
 from hosting import catalogue, protocols
 from hosting.errors import InvalidValue
 from hosting.lifecycle.specs import RevisionSpec
+from hosting.models import HostedModel
 
 # The distribution project's reference grammar, without a scheme: [host[:port]/]path[:tag][@digest]
 IMAGE_REFERENCE = re.compile(
@@ -20,6 +21,7 @@ TIMEOUT_LIMITS = {
     "request_timeout_seconds": (1, 3_600),
     "startup_timeout_seconds": (5, 1_800),
 }
+MOST_REPLICAS = 50
 MOST_MEMORY_MB, MOST_CPUS, MOST_JSON_BYTES = 1_048_576, 256, 65_536
 
 
@@ -50,6 +52,21 @@ def check_timeouts(**seconds: int) -> None:
         least, most = TIMEOUT_LIMITS[name]
         if not least <= value <= most:
             raise InvalidValue(f"Give {least} to {most:,} seconds.", field=name)
+
+
+def replica_bounds(model: HostedModel, *, least: int | None, most: int | None) -> dict[str, int]:
+    """The bounds that are given, checked against those that stay."""
+    bounds = {
+        "min_replicas": model.min_replicas if least is None else least,
+        "max_replicas": model.max_replicas if most is None else most,
+    }
+    if least is None and most is None:
+        return {}
+    if not 1 <= bounds["max_replicas"] <= MOST_REPLICAS:
+        raise InvalidValue(f"Give 1 to {MOST_REPLICAS} replicas.", field="max_replicas")
+    if not 0 <= bounds["min_replicas"] <= bounds["max_replicas"]:
+        raise InvalidValue("Give 0 up to the most replicas.", field="min_replicas")
+    return bounds
 
 
 def _check_image(spec: RevisionSpec) -> None:

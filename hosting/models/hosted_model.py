@@ -2,7 +2,7 @@
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 
 from accounts.models import Team
@@ -30,6 +30,8 @@ class HostedModel(models.Model):
     idle_timeout_seconds = models.PositiveIntegerField(default=300)
     # How long it stays paused, its memory kept, before it is stopped; 0: stopped at once.
     deep_sleep_after_seconds = models.PositiveIntegerField(default=1800)
+    min_replicas = models.PositiveIntegerField(default=0)  # above 0: it never sleeps
+    max_replicas = models.PositiveIntegerField(default=1)
     request_timeout_seconds = models.PositiveIntegerField(default=600)
     startup_timeout_seconds = models.PositiveIntegerField(default=300)
     created_by = models.ForeignKey(
@@ -44,6 +46,9 @@ class HostedModel(models.Model):
     failure_reason = models.TextField(blank=True, editable=False)
     failure_count = models.PositiveIntegerField(default=0, editable=False)
     retry_at = models.DateTimeField(null=True, editable=False)
+    # How many replicas its load asks for, and when it last asked for that many.
+    desired_replicas = models.PositiveIntegerField(default=1, editable=False)
+    needed_at = models.DateTimeField(null=True, editable=False)
     # The reconciler at work. A lease that ran out may be taken over by anyone.
     lease_holder = models.CharField(max_length=64, blank=True, editable=False)
     lease_until = models.DateTimeField(null=True, editable=False)
@@ -70,6 +75,10 @@ class HostedModel(models.Model):
             models.CheckConstraint(
                 condition=Q(idle_timeout_seconds__gte=1),
                 name="hosted_model_idle_timeout_positive",
+            ),
+            models.CheckConstraint(
+                condition=Q(max_replicas__gte=1) & Q(min_replicas__lte=F("max_replicas")),
+                name="hosted_model_replicas_in_order",
             ),
         ]
         indexes = [

@@ -14,6 +14,7 @@ class ReplicaStatus(models.TextChoices):
 
     STARTING = "starting", "Starting"
     READY = "ready", "Ready"
+    DRAINING = "draining", "Draining"  # no route names it; routers finish what they sent there
     STOPPING = "stopping", "Stopping"
     GONE = "gone", "Gone"
 
@@ -33,6 +34,9 @@ class Replica(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     started_at = models.DateTimeField(null=True)  # the engine says it runs
     ready_at = models.DateTimeField(null=True)  # the model answered
+    # Since when, and from which generation of the route on, no new request goes there.
+    withdrawn_at = models.DateTimeField(null=True)
+    withdrawn_generation = models.PositiveBigIntegerField(null=True)
     stopped_at = models.DateTimeField(null=True)
     exit_code = models.IntegerField(null=True)
     out_of_memory = models.BooleanField(default=False)

@@ -32,6 +32,9 @@ class Revision(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+    # Filled when it did not get ready and the revision before it took over again.
+    rejected_at = models.DateTimeField(null=True, editable=False)
+    rejected_reason = models.TextField(blank=True, editable=False)
 
     model_id: int
 

@@ -163,6 +163,10 @@ class Endpoint:
             in_flight=self.in_flight,
             idle_seconds=0.0 if self.in_flight else round(max(0.0, now - self.last_end), 3),
             released=not self.replicas and not self.in_flight,
+            queued=len(self.waiting),
+            replicas_in_use=tuple(
+                each.address.id for each in (*self.replicas, *self.retired) if each.in_flight
+            ),
         )
 
 

@@ -81,6 +81,27 @@ def routes(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def say() -> Callable[..., None]:
+    """Say as a router what is in flight to a model."""
+
+    def report(model: HostedModel, *, router: str = "r1", at: datetime = NOON, **said: Any) -> None:
+        text = wire.Report(
+            generation=said.pop("generation", model.generation),
+            in_flight=said.pop("in_flight", 0),
+            idle_seconds=said.pop("idle", 0.0),
+            released=said.pop("released", False),
+            **said,
+        ).to_json()
+        connection = route_table.connection()
+        connection.zadd(wire.ROUTERS_KEY, {router: at.timestamp()})
+        connection.hset(
+            wire.reports_key(router), mapping={"at": at.timestamp(), str(model.pk): text}
+        )
+
+    return report
+
+
+@pytest.fixture
 def usage_event() -> Callable[..., wire.UsageEvent]:
     """Put one counted request of a model into the ledger."""
 

@@ -165,10 +165,13 @@ FULL_BODIES = {
         "description": "x",
         "idle_timeout_seconds": 60,
         "deep_sleep_after_seconds": 60,
+        "min_replicas": 1,
+        "max_replicas": 2,
         "request_timeout_seconds": 60,
         "startup_timeout_seconds": 60,
     },
     "POST revisions": FULL_REVISION,
+    "POST rollback": {"number": 1},
     "POST tokens": {"label": "x", "expires_at": "2100-01-01T00:00:00Z"},
     "POST api-keys": {"name": "x", "expires_at": "2100-01-01T00:00:00Z"},
 }
@@ -185,7 +188,7 @@ def test_nasty_values_are_refused_as_described_never_an_error_of_ours(
         for body in mutations(FULL_BODIES[str(operation)])
     ]
 
-    assert len(answers) > 40
+    assert len(answers) > 20
     for answer in answers:
         assert answer.status_code < 500
         assert_as_described(operation, answer)

@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from hosting.api.serializers.revisions import NewRevisionSerializer, RevisionSerializer
 from hosting.api.serializers.tokens import IssuedTokenSerializer
-from hosting.lifecycle.validation import TIMEOUT_LIMITS
+from hosting.lifecycle.validation import MOST_REPLICAS, TIMEOUT_LIMITS
 from hosting.models import HostedModel, Transition
 from hosting.states import Event, State
 from hosting.subdomains import LONGEST, SHORTEST
@@ -51,6 +51,8 @@ class HostedModelSerializer(serializers.ModelSerializer[HostedModel]):
             "failure",
             "idle_timeout_seconds",
             "deep_sleep_after_seconds",
+            "min_replicas",
+            "max_replicas",
             "request_timeout_seconds",
             "startup_timeout_seconds",
             "revision",
@@ -98,6 +100,10 @@ class ModelSettingsSerializer(serializers.Serializer[Any]):
     description = serializers.CharField(max_length=200, allow_blank=True, required=False)
     idle_timeout_seconds = _seconds("idle_timeout_seconds")
     deep_sleep_after_seconds = _seconds("deep_sleep_after_seconds")
+    min_replicas = serializers.IntegerField(
+        min_value=0, max_value=MOST_REPLICAS, required=False, help_text="Above 0: never sleeps."
+    )
+    max_replicas = serializers.IntegerField(min_value=1, max_value=MOST_REPLICAS, required=False)
     request_timeout_seconds = _seconds("request_timeout_seconds")
     startup_timeout_seconds = _seconds("startup_timeout_seconds")
 

@@ -56,6 +56,8 @@ class RevisionSerializer(serializers.ModelSerializer[Revision]):
             "concurrency",
             "created_at",
             "created_by",
+            "rejected_at",
+            "rejected_reason",
         ]
         read_only_fields = fields
 
@@ -64,6 +66,13 @@ class RevisionSerializer(serializers.ModelSerializer[Revision]):
         if self.context["request"].membership.may_write:
             return dict(revision.environment)
         return dict.fromkeys(revision.environment, HIDDEN)
+
+
+@extend_schema_serializer(component_name="Rollback")
+class RollbackSerializer(serializers.Serializer[Any]):
+    """The revision to go back to."""
+
+    number = serializers.IntegerField(min_value=1)
 
 
 @extend_schema_serializer(component_name="NewRevision")

@@ -10,6 +10,7 @@ from hosting.api.pagination import Pages
 from hosting.api.serializers.revisions import (
     NewRevisionSerializer,
     RevisionSerializer,
+    RollbackSerializer,
     revision_spec,
 )
 from hosting.api.views.scope import TeamViewSet
@@ -45,8 +46,25 @@ class RevisionViewSet(TeamViewSet):
         ],
     )
     def create(self, request: Request, subdomain: str) -> Response:
-        """Make a new revision the current one. It is used from the next wake on."""
+        """Make a new revision the current one.
+
+        An awake model serves with the old one until the new one answers; if it never does, the old
+        one stays and the new one says why.
+        """
         model = self.find_model()
         spec = revision_spec(self.read(NewRevisionSerializer))
         revision = operations.deploy(model, revision=spec, created_by=self.caller)
         return Response(self.show(RevisionSerializer, revision), status=status.HTTP_201_CREATED)
+
+    @extend_schema(
+        operation_id="roll_back",
+        summary="Go back to an earlier revision",
+        request=RollbackSerializer,
+        responses={200: RevisionSerializer},
+        examples=[OpenApiExample("The first one", value={"number": 1}, request_only=True)],
+    )
+    def roll_back(self, request: Request, subdomain: str) -> Response:
+        """Make one of the revisions in the list the current one again. No request fails by it."""
+        model = self.find_model()
+        revision = operations.roll_back(model, **self.read(RollbackSerializer))
+        return Response(self.show(RevisionSerializer, revision))
