@@ -1,14 +1,17 @@
 """Rows for tests: people, teams, keys and models, made by the same operations the product uses."""
 
 import itertools
-from datetime import datetime
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from accounts import operations as accounts
 from accounts.models import ApiKey, Membership, Role, Team, User
+from hosting.billing.models import Budget, Invoice, InvoiceKind, InvoiceLine, PlanPrice
 from hosting.lifecycle import operations
 from hosting.lifecycle.operations import Created
 from hosting.lifecycle.specs import RevisionSpec
+from hosting.models import HostedModel
 
 _numbers = itertools.count(1)
 
@@ -41,3 +44,39 @@ def make_model(team: Team, *, subdomain: str = "", **settings: Any) -> Created:
         ),
         **settings,
     )
+
+
+def make_invoice(team: Team, model: HostedModel) -> Invoice:
+    """An invoice of four requests in May 2026, as it would be issued."""
+    start, end = datetime(2026, 5, 1, tzinfo=UTC), datetime(2026, 6, 1, tzinfo=UTC)
+    invoice = Invoice.objects.create(
+        team=team,
+        kind=InvoiceKind.INVOICE,
+        number=f"DM-2026-{next(_numbers):04d}",
+        period_start=start,
+        period_end=end,
+        currency="USD",
+        subtotal=Decimal("0.04"),
+        tax=Decimal("0.00"),
+        total=Decimal("0.04"),
+        issued_at=end,
+        due_at=end,
+        digest="0" * 64,
+    )
+    InvoiceLine.objects.create(
+        invoice=invoice,
+        position=1,
+        price_id=PlanPrice.objects.order_by("pk").values_list("pk", flat=True)[0],
+        item="request",
+        model_id=model.pk,
+        subdomain=model.subdomain,
+        description=f"Requests to {model.subdomain}",
+        quantity=4,
+        amount=Decimal("0.04"),
+    )
+    return invoice
+
+
+def make_budget(team: Team) -> Budget:
+    """A budget of the whole team that is far from used up."""
+    return Budget.objects.create(team=team, amount=Decimal("50.00"))

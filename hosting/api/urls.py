@@ -6,6 +6,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from hosting.api.errors import unknown_address
 from hosting.api.views.account import AccountViewSet
 from hosting.api.views.api_keys import ApiKeyViewSet
+from hosting.api.views.billing import BillingViewSet as Billing
 from hosting.api.views.catalogue import CatalogueViewSet
 from hosting.api.views.hosted_models import HostedModelViewSet as Models
 from hosting.api.views.replicas import ReplicaViewSet
@@ -59,6 +60,25 @@ urlpatterns = [
     ),
     path(f"{_MODEL}usage/", UsageViewSet.as_view({"get": "model"}), name="model-usage"),
     path("usage/", UsageViewSet.as_view({"get": "team_total"}), name="usage"),
+    path(
+        f"{_MODEL}statistics/",
+        Billing.as_view({"get": "model_statistics"}),
+        name="model-statistics",
+    ),
+    path("billing/", Billing.as_view({"get": "month"}), name="billing"),
+    path("billing/budgets/", Billing.as_view({"put": "set_budget"}), name="budgets"),
+    path(
+        "billing/budgets/<str:budget_id>/",
+        Billing.as_view({"delete": "remove_budget"}),
+        name="budget",
+    ),
+    path("invoices/", Billing.as_view({"get": "invoices"}), name="invoices"),
+    path("invoices/<str:number>/", Billing.as_view({"get": "invoice"}), name="invoice"),
+    path(
+        "invoices/<str:number>/lines/<str:position>/",
+        Billing.as_view({"get": "line"}),
+        name="invoice-line",
+    ),
     path("catalogue/", CatalogueViewSet.as_view({"get": "list"}), name="catalogue"),
     path(
         "catalogue/<str:slug>/",

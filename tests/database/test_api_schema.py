@@ -11,10 +11,11 @@ from drf_spectacular.generators import SchemaGenerator
 from jsonschema import Draft202012Validator
 
 from tests.api_operations import OPERATIONS, Operation, call, send
-from tests.factories import make_key, make_member, make_model
+from tests.factories import make_budget, make_invoice, make_key, make_member, make_model
 
 WITH_BODY = [row for row in OPERATIONS if row.body]
 WITH_QUERY = ["models", "model-usage", "usage", "check-subdomain", "tokens", "api-keys"]
+WITH_QUERY += ["model-statistics", "invoice-line"]
 NASTY: list[Any] = [
     None,
     "",
@@ -63,7 +64,9 @@ def described(operation: Operation) -> tuple[str, dict[str, Any]]:
 
 def _fits(path: str, operation: Operation) -> bool:
     parts = {
-        name: name for name in ("subdomain", "token_id", "key_id", "slug") if f"{{{name}}}" in path
+        name: name
+        for name in ("subdomain", "token_id", "key_id", "slug", "budget_id", "number", "position")
+        if f"{{{name}}}" in path
     }
     try:
         return reverse(f"api:{operation.url_name}", kwargs=parts) == path.replace("{", "").replace(
@@ -103,6 +106,9 @@ def address(key: str) -> dict[str, str]:
         "token_id": str(created.token.pk),
         "key_id": str(row.pk),
         "slug": "echo",
+        "budget_id": str(make_budget(row.team).pk),
+        "number": make_invoice(row.team, created.model).number,
+        "position": "1",
     }
 
 
@@ -173,6 +179,7 @@ FULL_BODIES = {
     "POST revisions": FULL_REVISION,
     "POST rollback": {"number": 1},
     "POST tokens": {"label": "x", "expires_at": "2100-01-01T00:00:00Z"},
+    "PUT budgets": {"amount": "5.00", "stop": True, "model": "own-model", "token_id": 1},
     "POST api-keys": {"name": "x", "expires_at": "2100-01-01T00:00:00Z"},
 }
 

@@ -11,10 +11,11 @@ from django.utils import timezone
 from accounts import operations as accounts
 from accounts.models import ApiKey, Membership, Role
 from hosting.api.urls import urlpatterns
+from hosting.billing.models import Budget
 from hosting.lifecycle import operations
 from hosting.models import EndpointToken, HostedModel
 from tests.api_operations import OPEN_TO_ALL, OPERATIONS, Operation, call, send
-from tests.factories import make_key, make_member, make_model
+from tests.factories import make_budget, make_invoice, make_key, make_member, make_model
 
 MALFORMED_NAMES = ["UPPER", "a\0b", "ünïcödé", "x" * 300, "..", "a'b", "%", "-1"]
 MALFORMED_IDS = ["0", "-1", "x", "9" * 18, "9" * 40, "٣", "1\0", "1.0", "NaN"]
@@ -74,11 +75,15 @@ def stage(db: None) -> Stage:
 
 def _address(model: HostedModel, token: EndpointToken | None, key: ApiKey) -> dict[str, str]:
     assert token is not None
+    budget = Budget.objects.filter(team=model.team).first() or make_budget(model.team)
     return {
         "subdomain": model.subdomain,
         "token_id": str(token.pk),
         "key_id": str(key.pk),
         "slug": "echo",
+        "budget_id": str(budget.pk),
+        "number": make_invoice(model.team, model).number if model.deleted_at is None else NEVER,
+        "position": "1",
     }
 
 
@@ -153,6 +158,32 @@ def test_what_can_not_be_a_name_is_one_that_never_was(stage, client, operation, 
 
     answer = call(client, operation, key=key, **(parts | {"subdomain": name}))
 
+    assert seen(answer) == seen(never)
+
+
+@every(having="number")
+@pytest.mark.parametrize("number", ["foreign", *MALFORMED_NAMES])
+def test_an_invoice_that_is_not_yours_is_one_that_never_was(stage, client, operation, number):
+    key, parts = stage.keys["owner"], stage.parts(operation)
+    never = call(client, operation, key=key, **(parts | {"number": NEVER}))
+    wanted = stage.address["foreign"]["number"] if number == "foreign" else number
+
+    answer = call(client, operation, key=key, **(parts | {"number": wanted}))
+
+    assert answer.status_code == 404
+    assert seen(answer) == seen(never)
+
+
+@pytest.mark.parametrize("budget", ["foreign", *MALFORMED_IDS])
+def test_a_budget_that_is_not_yours_is_one_that_never_was(stage, client, budget):
+    (operation,) = (row for row in OPERATIONS if "budget_id" in parts_of(row.url_name))
+    key = stage.keys["owner"]
+    never = call(client, operation, key=key, budget_id=NEVER)
+    wanted = stage.address["foreign"]["budget_id"] if budget == "foreign" else budget
+
+    answer = call(client, operation, key=key, budget_id=wanted)
+
+    assert answer.status_code == 404
     assert seen(answer) == seen(never)
 
 
