@@ -26,6 +26,7 @@ _PAGE = (
 class DashboardRelay(Relay):
     """A request to the web process. Nothing is held, counted or rewritten."""
 
+    __slots__ = ("dialling", "server")
     most_body_bytes = 64 << 20
 
     def __init__(self, node: Node, caller: Caller, request: Request, *, server: Replica) -> None:

@@ -33,14 +33,24 @@ _FORM = b"application/x-www-form-urlencoded"
 class Exchange(Relay):
     """One admitted request. Written down exactly once, however it ends."""
 
-    went: float = 0.0
-    cold: bool = False
-    queued: bool = False
-    resent: bool = False
-    outcome: str = ""
-    replica: Replica | None = None
-    dialling: asyncio.Task[None] | None = None
-    rewriter: rewriting.Rewriter | None = None
+    __slots__ = (
+        "arrived",
+        "arrived_at",
+        "cold",
+        "dialling",
+        "endpoint",
+        "id_line",
+        "kind",
+        "outcome",
+        "queued",
+        "replica",
+        "resent",
+        "rewriter",
+        "state",
+        "target",
+        "token_id",
+        "went",
+    )
 
     def __init__(
         self,
@@ -52,9 +62,7 @@ class Exchange(Relay):
         target: Target,
         token_id: int,
     ) -> None:
-        self.node = node
-        self.caller = caller
-        self.request = request
+        super().__init__(node, caller, request)
         self.endpoint = endpoint
         self.target = target
         self.kind = target.kind
@@ -65,6 +73,14 @@ class Exchange(Relay):
         self.id_line = f"\r\nX-Request-Id: {self.request_id}"
         self.deadline = now + endpoint.timeout
         self.state = endpoint.state_name
+        self.went = 0.0
+        self.cold = False
+        self.queued = False
+        self.resent = False
+        self.outcome = ""
+        self.replica: Replica | None = None
+        self.dialling: asyncio.Task[None] | None = None
+        self.rewriter: rewriting.Rewriter | None = None
 
     # --- waiting and going in
 

@@ -23,26 +23,44 @@ if TYPE_CHECKING:
 class Relay:
     """One request on its way. Exactly one of `_finish` and `_cut` ends it."""
 
-    # Defaults stand on the class: setting each of them for every request costs a microsecond.
-    request_id: str = ""
-    connection: ModelConnection | None = None
-    body: bytes | list[bytes] = b""  # of the request, not sent yet
-    buffered: int = 0
-    received: int = 0
-    body_done: bool = False
-    sending: bool = False  # the head went to the server
-    chunking: bool = False  # the body goes to the server in chunks
-    started: bool = False  # the answer's head went to the caller
-    status: int = 0
-    sent: int = 0
-    over: bool = False
-    deadline: float = 0.0
-    endless: bool = False  # a stream that doesn't end by itself, and whose caller comes back
+    __slots__ = (
+        "body",
+        "body_done",
+        "buffered",
+        "caller",
+        "chunking",
+        "connection",
+        "deadline",
+        "endless",
+        "node",
+        "over",
+        "received",
+        "request",
+        "request_id",
+        "sending",
+        "sent",
+        "started",
+        "status",
+    )
 
     def __init__(self, node: Node, caller: Caller, request: Request) -> None:
         self.node = node
         self.caller = caller
         self.request = request
+        self.request_id = ""
+        self.connection: ModelConnection | None = None
+        self.body: bytes | list[bytes] = b""  # of the request, not sent yet
+        self.buffered = 0
+        self.received = 0
+        self.body_done = False
+        self.sending = False  # the head went to the server
+        self.chunking = False  # the body goes to the server in chunks
+        self.started = False  # the answer's head went to the caller
+        self.status = 0
+        self.sent = 0
+        self.over = False
+        self.deadline = 0.0
+        self.endless = False  # a stream that doesn't end by itself, and whose caller comes back
 
     # --- from the caller
 

@@ -22,27 +22,30 @@ class Refused(Exception):
 
 
 class Request:
-    """One request head, as read. `lines` are the fields that may go on to a model, as they came.
+    """One request head, as read. `lines` are the fields that may go on to a model, as they came."""
 
-    Most fields are absent from most requests: their defaults stand on the class, which makes a
-    request several times cheaper than setting each.
-    """
-
-    host: bytes = b""
-    hosts: int = 0
-    name: str = ""
-    length: int = 0
-    chunked: bool = False
-    authorization: bytes | None = None
-    cookie: bytes | None = None
-    content_type: bytes | None = None
-    accept_encoding: bool = False
-    expects_continue: bool = False
-    upgrade: bytes | None = None
-    connection: list[bytes] | None = None
-    wanted_headers: bytes | None = None
-    idempotent: bool = False
-    websocket: tuple[bytes, ...] = ()
+    __slots__ = (
+        "accept_encoding",
+        "authorization",
+        "chunked",
+        "connection",
+        "content_type",
+        "cookie",
+        "expects_continue",
+        "host",
+        "hosts",
+        "http11",
+        "idempotent",
+        "keep_alive",
+        "length",
+        "lines",
+        "method",
+        "name",
+        "target",
+        "upgrade",
+        "wanted_headers",
+        "websocket",
+    )
 
     def __init__(self, method: bytes, target: bytes, http11: bool) -> None:
         self.method = method
@@ -50,6 +53,21 @@ class Request:
         self.http11 = http11
         self.keep_alive = http11
         self.lines: list[bytes] = []
+        self.host = b""
+        self.hosts = 0
+        self.name = ""
+        self.length = 0
+        self.chunked = False
+        self.authorization: bytes | None = None
+        self.cookie: bytes | None = None
+        self.content_type: bytes | None = None
+        self.accept_encoding = False
+        self.expects_continue = False
+        self.upgrade: bytes | None = None
+        self.connection: list[bytes] | None = None
+        self.wanted_headers: bytes | None = None
+        self.idempotent = False
+        self.websocket: tuple[bytes, ...] = ()
 
     @property
     def wants_websocket(self) -> bool:

@@ -20,18 +20,30 @@ _DROP = int(Fate.DROP)
 class Response:
     """One answer head, as read. `lines` are the fields that go on to the caller, as they came."""
 
-    length: int = -1  # not said
-    chunked: bool = False
-    connection: list[bytes] | None = None
-    content_type: bytes | None = None
-    request_id: bool = False
-    upgrade: bytes | None = None
-    websocket: tuple[bytes, ...] = ()
+    __slots__ = (
+        "chunked",
+        "connection",
+        "content_type",
+        "keep_alive",
+        "length",
+        "lines",
+        "request_id",
+        "status",
+        "upgrade",
+        "websocket",
+    )
 
     def __init__(self, status: int, keep_alive: bool) -> None:
         self.status = status
         self.keep_alive = keep_alive
         self.lines: list[bytes] = []
+        self.length = -1  # not said
+        self.chunked = False
+        self.connection: list[bytes] | None = None
+        self.content_type: bytes | None = None
+        self.request_id = False
+        self.upgrade: bytes | None = None
+        self.websocket: tuple[bytes, ...] = ()
 
     @property
     def bodiless(self) -> bool:

@@ -18,7 +18,12 @@ _REVOKED = b"\x88\x02\x03\xf0"  # close, 1008
 class Tunnel(Exchange):
     """An exchange that may turn into two streams of bytes."""
 
-    open: bool = False
+    __slots__ = ("open",)
+
+    def begin(self, body: bytes, *, complete: bool) -> None:
+        """Ask for a slot like any request."""
+        self.open = False
+        super().begin(body, complete=complete)
 
     def send(self, connection: ModelConnection, lines: list[bytes]) -> None:
         """Ask the model to upgrade."""
