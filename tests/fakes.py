@@ -1,7 +1,7 @@
 """Stand-ins that keep state. The runtime contract tests run against FakeRuntime too."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -23,7 +23,9 @@ class FakeRuntime:
     name: str = "fake"
     isolates: bool = False
     warning: str | None = None
+    watches: bool = True
     pauses: bool = True
+    told: list[str] = field(default_factory=list)
     host: str = "127.0.0.1"
     first_port: int = 40001
     available: bool = True
@@ -95,6 +97,12 @@ class FakeRuntime:
         observed = self._observed.get(name)
         return observed is not None and observed.status == Status.RUNNING
 
+    def deaths(self) -> Iterator[str]:
+        """What `told` holds; then the stream ends, as when the engine goes away."""
+        self._answer()
+        while self.told:
+            yield self.told.pop(0)
+
     def logs(self, name: str, *, lines: int = 50) -> str:
         self._answer()
         return "".join(self._logs.get(name, "").splitlines(keepends=True)[-lines:])
@@ -115,6 +123,7 @@ class FakeRuntime:
 
     def exit(self, name: str, *, exit_code: int = 1, out_of_memory: bool = False) -> None:
         """The container ends by itself; the engine remembers it until stop()."""
+        self.told.append(name)
         self._observed[name] = replace(
             self._observed[name],
             status=Status.EXITED,

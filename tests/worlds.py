@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import shutil
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -97,6 +98,20 @@ class RealWorld:
         with suppress(OSError, http.client.HTTPException):
             ask(ready(observed), "/echo", {"crash": True})
 
+    def listen(self, hear: Callable[[str], None]) -> None:
+        """Hear of deaths until the engine goes away, or the test process ends."""
+        listening = threading.Event()
+
+        def hear_all() -> None:
+            deaths = self.runtime.deaths()
+            listening.set()
+            for name in deaths:
+                hear(name)
+
+        threading.Thread(target=hear_all, daemon=True).start()
+        listening.wait(10)
+        time.sleep(0.2)  # the generator connects at its first step
+
     def answers(self, observed: Observed) -> None:
         """The server answers."""
         ready(observed)
@@ -113,6 +128,7 @@ class FakeWorld:
     def __init__(self) -> None:
         self.runtime = FakeRuntime()
         self._neighbour = FakeRuntime()
+        self._hear: Callable[[str], None] | None = None
         missing = "The image isn't on this machine."
         self.runtime.refuse_images = {
             "no-such-image:1": missing,
@@ -132,6 +148,13 @@ class FakeWorld:
 
     def end(self, observed: Observed) -> None:
         self.runtime.exit(observed.name, exit_code=3)
+        if self._hear is not None:
+            for name in self.runtime.deaths():
+                self._hear(name)
+
+    def listen(self, hear: Callable[[str], None]) -> None:
+        self.runtime.told.clear()
+        self._hear = hear
 
     def answers(self, observed: Observed) -> None:
         assert self.runtime.find(observed.name) == observed

@@ -4,7 +4,7 @@ Every method may be repeated: "already there" and "already gone" are success. Ev
 RuntimeUnavailable when the engine doesn't answer.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -78,6 +78,7 @@ class Runtime(Protocol):
 
     name: str
     isolates: bool  # False: replicas share the host's files and network
+    watches: bool  # whether `deaths` tells; else only looking does
     pauses: bool  # whether a replica can be frozen, its memory kept
 
     @property
@@ -101,6 +102,12 @@ class Runtime(Protocol):
 
     def resume(self, name: str) -> bool:
         """Let a paused replica go on; whether it runs, paused before or not."""
+
+    def deaths(self) -> Iterator[str]:
+        """Names of replicas as they end, by themselves or stopped. Ends when the engine goes away.
+
+        What ended before the first call, or between two, is not told.
+        """
 
     def logs(self, name: str, *, lines: int = 50) -> str:
         """The last lines the replica wrote; empty when it is gone."""

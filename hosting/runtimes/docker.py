@@ -4,7 +4,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,7 @@ class DockerRuntime:
 
     name = "docker"
     isolates = True
+    watches = True
     pauses = True
 
     def __init__(
@@ -145,6 +146,15 @@ class DockerRuntime:
                 found = self.find(name)
                 return found is not None and found.status == Status.RUNNING
         return True
+
+    def deaths(self) -> Iterator[str]:
+        """The engine's own events, within milliseconds. A cut stream just ends."""
+        filters = {"event": "die", "label": f"{_INSTALLATION}={self.installation}"}
+        with answering("The engine's events could not be read"):
+            for event in self._engine.client.events(filters=filters, decode=True):
+                name = event.get("Actor", {}).get("Attributes", {}).get(_REPLICA)
+                if name:
+                    yield name
 
     def logs(self, name: str, *, lines: int = 50) -> str:
         """Both streams, in the order they came, the last part of what is asked for."""

@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ class ProcessRuntime:
         "Models run as plain processes here: they can read this machine's files and reach its "
         "network. Install Docker to keep them apart."
     )
+    watches = False
     pauses = True
 
     def __init__(self, *, installation: str, state_dir: Path) -> None:
@@ -125,6 +127,10 @@ class ProcessRuntime:
             except ProcessLookupError:
                 return False
             return True
+
+    def deaths(self) -> Iterator[str]:
+        """Nobody tells."""
+        return iter(())
 
     def logs(self, name: str, *, lines: int = 50) -> str:
         """The last lines of both halves of the log."""

@@ -1,5 +1,6 @@
 """What every runtime promises, the fake included: one suite, so that the fake can't lie."""
 
+import queue
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -207,6 +208,18 @@ def test_what_has_ended_or_never_was_can_not_be_resumed(world):
     assert not world.runtime.resume("replica-18")
     assert not world.runtime.resume("replica-19")
     assert world.runtime.find("replica-18").status is Status.EXITED
+
+
+def test_deaths_are_told_at_once(world):
+    if not world.runtime.watches:
+        pytest.skip("this runtime tells nothing; the sweep looks")
+    heard = queue.Queue()
+    world.listen(heard.put)
+    started = world.start(spec("replica-20"))
+
+    world.end(started)
+
+    assert heard.get(timeout=10) == "replica-20"
 
 
 def test_a_build_is_known_by_its_fingerprint(world):
