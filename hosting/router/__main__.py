@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from hosting.router.config import Address, Config
+from hosting.router.config import Address, Config, Limits
 
 # The workers of a supervisor that was killed let go of the port in a moment.
 _BUSY_SECONDS = 1.5
@@ -70,11 +70,18 @@ def read(arguments: list[str]) -> tuple[Config, argparse.Namespace]:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--router-id", default=socket.gethostname())
     parser.add_argument("--scheme", choices=["http", "https"], default="http")
+    parser.add_argument(
+        "--limit", action="append", default=[], metavar="NAME=VALUE", help="see config.py, Limits"
+    )
     for hidden, kind in (("--inherit", str), ("--tell", int), ("--life", int)):
         parser.add_argument(hidden, type=kind, help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
     if given.redis is None and given.routes is None:
         parser.error("give --redis or --routes")
+    try:
+        limits = Limits().changed(given.limit)
+    except ValueError as error:
+        parser.error(f"--limit: {error}")
     config = Config(
         base_domain=given.base_domain.lower().strip("."),
         listen=tuple(given.listen or [Address("127.0.0.1", 8000)]),
@@ -87,6 +94,7 @@ def read(arguments: list[str]) -> tuple[Config, argparse.Namespace]:
         router_id=given.router_id,
         workers=given.workers,
         scheme=given.scheme,
+        limits=limits,
     )
     return config, given
 

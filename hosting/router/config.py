@@ -1,7 +1,9 @@
 """What the router is told at start. Nothing here changes while it runs."""
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,17 @@ class Limits:
     drain_seconds: float = 620.0
     drain_idle_seconds: float = 5.0  # idle connections may bring one more request
     last_idle_seconds: float = 0.3  # the same, when no other process takes over
+
+    def changed(self, settings: Iterable[str]) -> "Limits":
+        """These limits with some set anew, each as NAME=VALUE; ValueError says what is wrong."""
+        known = {each.name: type(getattr(self, each.name)) for each in fields(self)}
+        values: dict[str, Any] = {}
+        for setting in settings:
+            name, _, value = setting.partition("=")
+            if name not in known:
+                raise ValueError(f"there is no limit {name!r}; there are {', '.join(known)}")
+            values[name] = known[name](value)
+        return replace(self, **values)
 
 
 @dataclass(frozen=True, slots=True)

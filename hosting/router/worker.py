@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import resource
 import signal
 import socket
 from collections.abc import Callable, Coroutine
@@ -30,6 +31,8 @@ def run(
     config: Config, sockets: list[socket.socket], *, ready: Callable[[], None], life: int | None
 ) -> None:
     """Serve on these listening sockets until told to stop, or `life` closes. Blocks."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a connection is a file
     uvloop.run(_serve(config, sockets, ready=ready, life=life))
 
 

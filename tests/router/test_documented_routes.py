@@ -1,10 +1,38 @@
 """The three documented routes, to the letter, as callers of `<subdomain>/v1` meet them."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from tests.router import model as models
-from tests.router.harness import TOKEN, ControlPlane, Router
+from tests.router.conftest import OwnRedis
+from tests.router.harness import TOKEN, ControlPlane, Router, digest, head, running_router
 from tests.router.model import Model
+
+
+@pytest.fixture(scope="module")
+def control(own_redis: OwnRedis) -> Iterator[ControlPlane]:
+    plane = ControlPlane(own_redis.url)
+    yield plane
+    plane.close()
+
+
+@pytest.fixture(scope="module")
+def router(tmp_path_factory: pytest.TempPathFactory, control: ControlPlane) -> Iterator[Router]:
+    """One router for this file: each test has a model of its own."""
+    with running_router(tmp_path_factory.mktemp("router"), "--redis", control.url) as process:
+        yield process
+
+
+@pytest.fixture(autouse=True)
+def awake(router: Router, control: ControlPlane, model: Model) -> Router:
+    """A router that knows one awake model, `echo`, in its plainest form."""
+    control.nudges.clear()
+    route = control.awake(
+        "echo", model.port, public=False, token_expiries={}, max_body_bytes=32 << 20
+    )
+    control.known_to_router(route)
+    return router
 
 
 @pytest.mark.parametrize("path", ["/v1/query", "/v1//query", "/v1/query/", "//v1///query//"])
@@ -60,8 +88,6 @@ def test_a_public_model_wants_none_and_serves_a_needless_one(
 
 
 def test_a_token_that_expired_opens_nothing(router: Router, control: ControlPlane, model: Model):
-    from tests.router.harness import digest
-
     route = control.awake("echo", model.port, token_expiries={digest(): 1.0})
     control.known_to_router(route)
 
@@ -129,18 +155,12 @@ def test_a_body_over_the_models_limit_is_413_before_it_is_read(
 def test_a_chunked_body_over_the_limit_is_413(router: Router, control: ControlPlane, model: Model):
     control.known_to_router(control.awake("echo", model.port, max_body_bytes=100))
     wire = router.wire()
-    wire.send(models_head(headers=("Transfer-Encoding: chunked",)))
+    wire.send(head("POST", "/v1/query", headers=("Transfer-Encoding: chunked",)))
 
     wire.send(b"80\r\n" + b"x" * 128 + b"\r\n0\r\n\r\n")
 
     assert wire.read().code == "body_too_large"
     assert not model.seen
-
-
-def models_head(headers: tuple[str, ...]) -> bytes:
-    from tests.router.harness import head
-
-    return head("POST", "/v1/query", headers=headers)
 
 
 @pytest.mark.parametrize("host", ["echo.models.test", "nobody.models.test"])
@@ -237,10 +257,10 @@ def test_a_crash_during_a_query_is_one_500_and_never_sent_again(awake: Router, m
 def test_info_without_a_path_is_answered_without_the_container(
     router: Router, control: ControlPlane
 ):
-    control.publish("described", info_path=None, info='{"name": "generate"}')
+    route = control.publish("described", info_path=None, info='{"name": "generate"}')
     router.knows("described")
 
     answer = router.request("GET", "/v1/info", host="described.models.test")
 
     assert answer.json == {"name": "generate"}
-    assert not control.nudges
+    assert route.model_id not in [kwargs["model_id"] for _, kwargs in control.nudges]

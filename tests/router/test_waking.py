@@ -4,6 +4,7 @@ import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -359,3 +360,30 @@ def test_awake_models_are_served_while_redis_is_away(
     wait_until(lambda: control.redis.ping())
     control.publish("news", info_path=None, info="{}")
     wait_until(lambda: awake.request("GET", "/v1/info", host="news.models.test").status == 200)
+
+
+def test_many_held_requests_cost_little_and_are_all_answered(
+    tmp_path: Path, control: ControlPlane, model: Model
+):
+    count = 2000
+    limits = ("--limit", f"held_per_model={count}", "--limit", f"held_per_process={count}")
+    with running_router(tmp_path, "--redis", control.url, *limits) as router:
+        control.publish("echo", state="awakening", concurrency=0)
+        router.knows()
+        before = _memory_kib(router)
+        wires = [router.wire().send(head("POST", "/v1/query", body=b"{}")) for _ in range(count)]
+        wait_until(lambda: control.report(1))
+        time.sleep(1)
+        each = (_memory_kib(router) - before) / count
+        control.awake("echo", model.port, concurrency=8)
+
+        statuses = {wire.read().status for wire in wires}
+
+    assert statuses == {200}
+    assert each < 20
+
+
+def _memory_kib(router: Router) -> int:
+    pid = Path(f"/proc/{router.process.pid}/task/{router.process.pid}/children").read_text().split()
+    text = Path(f"/proc/{pid[0]}/status").read_text()
+    return int(text.split("VmRSS:")[1].split()[0])
