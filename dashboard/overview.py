@@ -134,9 +134,12 @@ EVENT_WORDS = {
 
 
 def _in_words(event: str, cause: str) -> str:
+    """A cause that says more than the event takes its place."""
     words = EVENT_WORDS.get(event, event)
-    if event == "request" and cause not in ("", "request"):
-        return f"by {cause}"
     if cause in ("", event, "request"):
         return words
-    return f"{words}: {cause}" if event != "sleep" else f"{words} by {cause}"
+    if event == "request":
+        return f"by {cause}"
+    if event == "sleep":
+        return f"{words} by {cause}"
+    return cause.rstrip(".")

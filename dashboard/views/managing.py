@@ -1,5 +1,6 @@
 """Settings, new revisions, deletion."""
 
+from allauth.account.decorators import reauthentication_required
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
@@ -76,8 +77,13 @@ def deploy(request: TeamRequest, subdomain: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @writer_page
 def delete(request: TeamRequest, subdomain: str) -> HttpResponse:
-    """Delete a model, once its name is typed."""
-    model = model_or_404(request, subdomain)
+    """Delete a model, once its name is typed, by somebody who has signed in lately."""
+    answer: HttpResponse = _delete(request, model_or_404(request, subdomain))
+    return answer
+
+
+@reauthentication_required  # type: ignore[untyped-decorator]
+def _delete(request: TeamRequest, model: HostedModel) -> HttpResponse:
     form = DeleteForm(request.POST or None, subdomain=model.subdomain)
     if request.method == "POST" and form.is_valid():
         operations.delete_model(model, cause=request.user.email, now=timezone.now())

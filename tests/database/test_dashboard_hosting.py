@@ -1,6 +1,7 @@
 """Hosting a model from the dashboard, managing it, and its secrets."""
 
 import re
+import time
 
 import pytest
 from django.conf import settings
@@ -208,7 +209,29 @@ def test_a_catalogue_model_can_move_to_an_image(browser: Client, model: HostedMo
     assert model.revision.image == OWN_IMAGE["image"]
 
 
+def sign_in_again(browser: Client) -> None:
+    """As if the password had just been typed."""
+    session = browser.session
+    session["account_authentication_methods"] = [{"method": "password", "at": time.time()}]
+    session.save()
+
+
+def test_deleting_asks_for_the_password_when_it_was_typed_long_ago(
+    browser: Client, owner: Membership, model: HostedModel
+):
+    owner.user.set_password("correct horse battery")
+    owner.user.save()
+    browser.force_login(owner.user)
+
+    answer = browser.post("/models/night-owl/delete/", {"typed": "night-owl"})
+
+    assert answer.status_code == 302
+    assert answer["Location"].startswith("/accounts/reauthenticate/")
+    assert HostedModel.objects.filter(deleted_at=None).exists()
+
+
 def test_only_the_typed_name_deletes(browser: Client, model: HostedModel):
+    sign_in_again(browser)
     refused = browser.post("/models/night-owl/delete/", {"typed": "nightowl"})
     kept = HostedModel.objects.filter(deleted_at=None).count()
     browser.post("/models/night-owl/delete/", {"typed": "night-owl"})
