@@ -89,19 +89,38 @@ def refresh() -> int:
         "model_id", "hour", "version"
     ):
         marked[hour].append((model_id, version))
+    days: dict[datetime, dict[datetime, list[tuple[int, int]]]] = defaultdict(dict)
     for hour, marks in marked.items():
-        rebuild(hour, model_ids=[model_id for model_id, _ in marks])
-        _unmark(hour, marks)
+        days[_day(hour)][hour] = marks
+    for day, hours in days.items():
+        with transaction.atomic():
+            _lock(day)
+            for hour, marks in hours.items():
+                _rebuild_hour(hour, models=sorted(model_id for model_id, _ in marks))
+            _rebuild_day(day, models=sorted({m for marks in hours.values() for m, _ in marks}))
+        for hour, marks in hours.items():
+            _unmark(hour, marks)
     return sum(map(len, marked.values()))
 
 
 @transaction.atomic
 def rebuild(hour: datetime, *, model_ids: Iterable[int]) -> None:
     """Make the rollup of an hour, and of its day, anew for these models."""
-    models = sorted(model_ids)
-    day = hour.astimezone(UTC).replace(hour=0)
+    models, day = sorted(model_ids), _day(hour)
     _lock(day)
+    _rebuild_hour(hour, models=models)
+    _rebuild_day(day, models=models)
+
+
+def _day(hour: datetime) -> datetime:
+    return hour.astimezone(UTC).replace(hour=0)
+
+
+def _rebuild_hour(hour: datetime, *, models: list[int]) -> None:
     _replace("hosting_usagehour", "hour", OF_LEDGER, models=models, start=hour)
+
+
+def _rebuild_day(day: datetime, *, models: list[int]) -> None:
     _replace("hosting_usageday", "day", OF_HOURS, models=models, start=day)
 
 

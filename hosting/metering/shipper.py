@@ -21,7 +21,7 @@ from hosting.wire import UsageEvent
 
 logger = logging.getLogger(__name__)
 
-BATCH_BYTES = 256 * 1024
+BATCH_BYTES = 1024 * 1024
 QUARANTINE = "quarantine.log"
 # A shipped segment stays this long: the nightly comparison reads it again.
 RETENTION = timedelta(hours=72)

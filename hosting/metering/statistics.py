@@ -16,7 +16,12 @@ from hosting.metering.histogram import Times, times
 from hosting.models import Replica, UsageRecord
 
 _DAYS_FROM = timedelta(days=45)  # windows at least this long are read from days
-DIMENSIONS = {"model": "model_id", "status": "status", "revision": "revision_id", "token": "token_id"}
+DIMENSIONS = {
+    "model": "model_id",
+    "status": "status",
+    "revision": "revision_id",
+    "token": "token_id",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,15 +61,15 @@ def test_refreshing_twice_changes_nothing(model, usage_event):
 
 def test_a_batch_that_comes_while_its_hour_is_rebuilt_stays_marked(model, monkeypatch):
     ledger.record([make_event(model)])
-    rebuild = rollups.rebuild
+    rebuild = rollups._rebuild_hour
 
-    def meanwhile(hour, *, model_ids):
-        rebuild(hour, model_ids=model_ids)
+    def meanwhile(hour, *, models):
+        rebuild(hour, models=models)
         ledger.record([make_event(model)])
 
-    monkeypatch.setattr(rollups, "rebuild", meanwhile)
+    monkeypatch.setattr(rollups, "_rebuild_hour", meanwhile)
     rollups.refresh()
-    monkeypatch.setattr(rollups, "rebuild", rebuild)
+    monkeypatch.setattr(rollups, "_rebuild_hour", rebuild)
 
     assert rollups.refresh() == 1
     assert hours() == [(NOON, 200, 2, False)]
