@@ -18,7 +18,7 @@ def listen_addresses(port: int) -> list[str]:
     for host in LOOPBACKS:
         trouble = _trouble(host, port)
         if trouble == errno.EADDRINUSE:
-            raise SetupFailed(_busy(port))
+            raise SetupFailed(busy(port))
         if trouble == errno.EACCES:
             raise SetupFailed(
                 f"Port {port} needs root. Choose one above 1023: make up DORMOUSE_PORT=8000"
@@ -51,7 +51,8 @@ def _trouble(host: str, port: int) -> int | None:
     return None
 
 
-def _busy(port: int) -> str:
+def busy(port: int) -> str:
+    """Say who has the port, and what to do."""
     who = _listener(port)
     by = f" by process {who}" if who else ""
     return (
@@ -59,8 +60,24 @@ def _busy(port: int) -> str:
     )
 
 
+def listens(pid: int, *, port: int) -> bool:
+    """Whether this very process holds a listening socket on the port."""
+    inodes = _listening(port)
+    return any(_target(descriptor) in inodes for descriptor in Path(f"/proc/{pid}/fd").glob("*"))
+
+
 def _listener(port: int) -> str:
     """The pid and name of the process that listens on a port, where /proc tells us."""
+    inodes = _listening(port)
+    for descriptor in Path("/proc").glob("[0-9]*/fd/*") if inodes else []:
+        if _target(descriptor) in inodes:
+            process = descriptor.parent.parent
+            return f"{process.name} ({(process / 'comm').read_text().strip()})"
+    return ""
+
+
+def _listening(port: int) -> set[str]:
+    """The listening sockets of a port, as /proc names them."""
     inodes = set()
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         file = Path(table)
@@ -68,11 +85,11 @@ def _listener(port: int) -> str:
             fields = line.split()
             if fields[3] == "0A" and int(fields[1].rpartition(":")[2], 16) == port:
                 inodes.add(f"socket:[{fields[9]}]")
-    for descriptor in Path("/proc").glob("[0-9]*/fd/*") if inodes else []:
-        try:
-            if str(descriptor.readlink()) in inodes:
-                process = descriptor.parent.parent
-                return f"{process.name} ({(process / 'comm').read_text().strip()})"
-        except OSError:  # another user's, or gone since
-            continue
-    return ""
+    return inodes
+
+
+def _target(descriptor: Path) -> str:
+    try:
+        return str(descriptor.readlink())
+    except OSError:  # another user's, or gone since
+        return ""

@@ -114,6 +114,10 @@ def _wait_until_ready(installation: Installation, *, children: Children) -> None
             raise SetupFailed(f"No answer on port {installation.port}. See {installation.logs}")
         children.check()
         time.sleep(0.1)
+    # Another installation may have taken the port after we looked: its answers are not ours.
+    router = children.pid("router")
+    if router is None or not ports.listens(router, port=installation.port):
+        raise SetupFailed(ports.busy(installation.port))
 
 
 def _answers(port: int) -> bool:

@@ -1,5 +1,6 @@
 """A busy port is one clear line."""
 
+import os
 import socket
 from collections.abc import Iterator
 
@@ -32,3 +33,8 @@ def test_a_free_port_is_listened_on_at_the_loopback_addresses_only(busy: int):
     addresses = ports.listen_addresses(ports.free_port(busy))
 
     assert {address.rpartition(":")[0] for address in addresses} <= {"127.0.0.1", "[::1]"}
+
+
+def test_only_the_process_that_listens_is_said_to_listen(busy: int):
+    assert ports.listens(os.getpid(), port=busy)
+    assert not ports.listens(os.getppid(), port=busy)
