@@ -38,7 +38,6 @@ class Limits:
     stale_seconds: float = 60.0  # private models are not served on older news than this
     drain_seconds: float = 620.0
     drain_idle_seconds: float = 5.0  # idle connections may bring one more request
-    last_idle_seconds: float = 0.3  # the same, when no other process takes over
 
     def changed(self, settings: Iterable[str]) -> "Limits":
         """These limits with some set anew, each as NAME=VALUE; ValueError says what is wrong."""

@@ -79,6 +79,8 @@ def _parent_gone(
     """Nobody comes after us: finish what we have, and wait for nobody who has nothing."""
     loop.remove_reader(life)
     node.last = True
+    for caller in list(node.callers):
+        caller.close_if_idle()
     stop.set()
 
 
@@ -128,8 +130,7 @@ async def _drain(node: Node) -> None:
     loop = asyncio.get_running_loop()
     started = loop.time()
     while node.callers and loop.time() - started < limits.drain_seconds:
-        patience = limits.last_idle_seconds if node.last else limits.drain_idle_seconds
-        if loop.time() - started >= patience:
+        if node.last or loop.time() - started >= limits.drain_idle_seconds:
             for caller in list(node.callers):
                 caller.close_if_idle()
         await asyncio.sleep(0.05)
