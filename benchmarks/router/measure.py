@@ -83,7 +83,7 @@ def latency_ms(target: Target, *, rate: int = 500, seconds: int = 4) -> float:
 
     async def one(due: float, taken: list[float], idle: list[socket.socket]) -> None:
         loop = asyncio.get_running_loop()
-        sock = idle.pop()
+        sock = idle.pop() if idle else _connected(target)
         await loop.sock_sendall(sock, head("/v1/vary"))
         await loop.sock_recv(sock, 4096)
         taken.append(time.perf_counter() - due)
@@ -91,9 +91,7 @@ def latency_ms(target: Target, *, rate: int = 500, seconds: int = 4) -> float:
 
     async def run() -> list[float]:
         taken: list[float] = []
-        idle = [socket.create_connection(("127.0.0.1", target.port)) for _ in range(40)]
-        for sock in idle:
-            sock.setblocking(False)
+        idle = [_connected(target) for _ in range(40)]
         start, running = time.perf_counter(), set()
         for number in range(rate * seconds):
             due = start + number / rate
@@ -108,6 +106,12 @@ def latency_ms(target: Target, *, rate: int = 500, seconds: int = 4) -> float:
         return taken
 
     return statistics.median(asyncio.run(run())) * 1000
+
+
+def _connected(target: Target) -> socket.socket:
+    sock = socket.create_connection(("127.0.0.1", target.port))
+    sock.setblocking(False)
+    return sock
 
 
 def idle_kib(target: Target, *, connections: int = 2000) -> float:
