@@ -9,13 +9,15 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import QuerySet
 
 from hosting.metering.histogram import Times, times
 from hosting.models import Replica, UsageRecord
 
-_DAYS_FROM = timedelta(days=45)  # windows at least this long are read from days
+_DAYS_FROM = timedelta(days=25)  # windows at least this long are read from days
+# Compiling these statements takes longer than they do: without it a year takes half the time.
+_QUICK = "SET LOCAL jit = off"
 DIMENSIONS = {
     "model": "model_id",
     "status": "status",
@@ -105,9 +107,12 @@ def series_in_zone(
     hour, and minutes are read.
     """
     table, column = _finest(since, zone)
+    if zone == "UTC" and step != "hour" and until - since >= _DAYS_FROM:
+        table, column = "hosting_usageday", "day"
     errors = "errors" if table == "hosting_usageminute" else _ERRORS_OF_HOUR
     requests = "requests" if table == "hosting_usageminute" else "counted"
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_QUICK)
         cursor.execute(
             f"""
             SELECT at, coalesce(sum(found.requests), 0)::bigint,
@@ -177,7 +182,8 @@ def _rows(model_ids: list[int], window: Window, *, key: str) -> list[Row]:
         "until": window.until,
     }
     where = f"model_id = ANY(%(models)s) AND {column} >= %(since)s AND {column} < %(until)s"
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_QUICK)
         cursor.execute(
             f"""
             SELECT {key}, sum(requests)::bigint, sum(counted)::bigint,

@@ -112,7 +112,11 @@ class UsageHour(UsageRollup):
 
     class Meta:
         indexes = [
-            models.Index(fields=["model_id", "hour"], name="usage_hour_by_model"),
+            models.Index(
+                fields=["model_id", "hour"],
+                include=["status", "counted"],
+                name="usage_hour_by_model",
+            ),
             models.Index(fields=["team_id", "hour"], name="usage_hour_by_team"),
             models.Index(fields=["hour"], name="usage_hour_by_hour"),
         ]
