@@ -34,7 +34,7 @@ def books(model, spool):
     return [event.id for event in events]
 
 
-def harm(statement: str, *values: object) -> None:
+def harm(statement: str, *values: str | int) -> None:
     """Do to the database what only somebody with all rights can do."""
     with connection.cursor() as cursor:
         cursor.execute("SET session_replication_role = replica")  # no triggers

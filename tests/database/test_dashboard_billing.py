@@ -46,7 +46,7 @@ def page(client, owner, model):
     return client
 
 
-def text(answer) -> str:
+def text(answer):
     assert answer.status_code == 200, answer
     return answer.content.decode()
 

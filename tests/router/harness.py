@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import redis
 
@@ -271,8 +271,8 @@ class ControlPlane:
         self.redis = redis.Redis.from_url(url)
         self.nudges: list[tuple[str, dict[str, Any]]] = []
         self.routes: dict[str, Route] = {}
-        self.on_wake: Callable[[dict[str, Any]], None] = lambda kwargs: None
-        self.on_reconcile: Callable[[dict[str, Any]], None] = lambda kwargs: None
+        self.on_wake: Callable[[dict[str, Any]], object] = lambda kwargs: None
+        self.on_reconcile: Callable[[dict[str, Any]], object] = lambda kwargs: None
         self._closing = False
         self.redis.set(ROUTES_EPOCH_KEY, "1")
         self._thread = threading.Thread(target=self._take_nudges, daemon=True)
@@ -307,7 +307,7 @@ class ControlPlane:
 
     def report(self, model_id: int) -> Report | None:
         """What the one router says of a model."""
-        for router in self.redis.zrange(ROUTERS_KEY, 0, -1):
+        for router in cast("list[bytes]", self.redis.zrange(ROUTERS_KEY, 0, -1)):
             text = self.redis.hget(reports_key(router.decode()), str(model_id))
             if text:
                 return Report.from_json(text)

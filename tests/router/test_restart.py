@@ -5,6 +5,7 @@ import signal
 import socket
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -19,6 +20,10 @@ def workers(router: Router) -> list[int]:
     """The process ids of the router's workers."""
     children = Path(f"/proc/{router.process.pid}/task/{router.process.pid}/children")
     return [int(pid) for pid in children.read_text().split()]
+
+
+def restarts(log: Path, number: int) -> bool:
+    return log.read_text().count("restarted") == number
 
 
 class Load:
@@ -105,7 +110,7 @@ def test_nothing_fails_while_the_router_restarts_again_and_again(
     with Load(awake) as load:
         for number in range(1, 5):
             awake.process.send_signal(signal.SIGHUP)
-            wait_until(lambda number=number: log.read_text().count("restarted") == number)
+            wait_until(partial(restarts, log, number))
             time.sleep(0.5)
 
     assert load.failed == []

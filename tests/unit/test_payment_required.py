@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -16,8 +17,9 @@ UNPAID = replace(ROUTE, payment_required=True)
 
 
 def admit(route: Route, kind: int, method: bytes = b"POST") -> int:
-    request = SimpleNamespace(authorization=None, method=method, length=0)
-    return admission.admit(request, Endpoint(route, now=0.0), SimpleNamespace(kind=kind), now=0.0)
+    request: Any = SimpleNamespace(authorization=None, method=method, length=0)
+    target: Any = SimpleNamespace(kind=kind)
+    return admission.admit(request, Endpoint(route, now=0.0), target, now=0.0)
 
 
 @pytest.mark.parametrize("kind", [Kind.QUERY, Kind.OTHER])

@@ -123,7 +123,7 @@ def test_the_newest_price_is_in_force_and_a_model_s_own_before_it():
             model_id=model_id,
             at=JUNE + timedelta(days=days),
         )
-        return price and price.id
+        return price.id if price else None
 
     assert [found(5, -1), found(5, 0), found(5, 9), found(7, 9)] == [None, 1, 2, 3]
 
