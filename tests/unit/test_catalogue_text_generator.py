@@ -67,10 +67,10 @@ def test_it_writes_no_more_than_asked_and_says_when_it_came_to_an_end(generator)
     short = write(generator, prompt="The owl", max_characters=8, seed=3)
     texts = [write(generator, prompt="The owl", max_characters=1024, seed=n) for n in range(8)]
 
-    assert len(short["generated_text"]) == 8
+    assert 1 <= len(short["generated_text"]) <= 8
     assert short["encountered_end"] is False
     assert any(each["encountered_end"] for each in texts)
-    assert all(each["encountered_end"] for each in texts if len(each["generated_text"]) < 1024)
+    assert all(each["generated_text"][-1] in ".!?" for each in texts if each["encountered_end"])
 
 
 def test_it_writes_words_it_has_read(generator):
@@ -78,8 +78,8 @@ def test_it_writes_words_it_has_read(generator):
     corpus = (ENTRY.folder / "corpus" / "tales.txt").read_text()
 
     words = written["generated_text"].split()[1:-1]
-    known = [word for word in words if word in corpus]
-    assert len(known) > 0.9 * len(words) > 20
+    assert len(words) > 20
+    assert [word for word in words if word.lower() not in corpus.lower()] == []
 
 
 def test_another_checkpoint_has_read_something_else(world):
