@@ -58,10 +58,19 @@ def send(broker_url: str, task: str, **kwargs: object) -> bool:
 
 
 def wake(
-    broker_url: str, *, model_id: int, cause: str = "request", token_id: int = 0, route: str = ""
+    broker_url: str,
+    *,
+    model_id: int,
+    cause: str = "request",
+    token_id: int = 0,
+    route: str = "",
+    revision: int = 0,
 ) -> bool:
-    """Ask for a replica on behalf of a request."""
-    return send(broker_url, WAKE, model_id=model_id, cause=cause, token_id=token_id, route=route)
+    """Ask for a replica on behalf of a request; of that `revision` (a number), if one is given."""
+    said = {"cause": cause, "token_id": token_id, "route": route}
+    if revision:
+        said["revision"] = revision
+    return send(broker_url, WAKE, model_id=model_id, **said)
 
 
 def reconcile(broker_url: str, *, model_id: int) -> bool:

@@ -10,10 +10,14 @@ Reports: each router writes `reports_key(router_id)`, a hash that expires after
 `ROUTER_LEASE_SECONDS`, at least every second: field "at" (unix seconds), and a field per model id
 it knows traffic of or was asked to release, with `Report` JSON. `ROUTERS_KEY` is a sorted set of
 router ids by their last heartbeat (unix seconds).
+
+A route leads to the model's current revision. Revisions in use beside it are its `beside`; each of
+these has a route of its own (`Route.at`), by the same name with `--r<number>` added.
 """
 
 import json
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 from zlib import crc32
 
@@ -36,6 +40,24 @@ class ReplicaAddress:
     id: int
     host: str
     port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A revision in use beside the current one: its replicas, what they speak, its share."""
+
+    revision_id: int
+    revision: int  # its number
+    share: int | None = None  # percent of the model's queries; None: only who asks for it gets it
+    state: str = "asleep"
+    replicas: tuple[ReplicaAddress, ...] = ()
+    protocol: str = "runway"
+    query_path: str = "/"
+    info_path: str | None = None
+    info: str | None = None
+    concurrency: int = 1
+    failure_reason: str | None = None
+    retry_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +87,26 @@ class Route:
     payment_required: bool = False  # queries are answered 402 until the team has paid
     unpaid_tokens: tuple[int, ...] = ()  # ids of tokens whose own budget is used up: 402
     removed: bool = False
+    revision: int = 0  # number of the revision this leads to
+    last_revision: int = 0  # the model has the revisions from 1 to this
+    beside: tuple[Target, ...] = ()
+    pinned: bool = False  # leads to this revision for good; made by `at`, never sent
+
+    def at(self, number: int) -> "Route | None":
+        """The route to one revision other than the current one; None when there is none."""
+        if not 1 <= number <= self.last_revision:
+            return None
+        name = f"{self.subdomain}--r{number}"
+        known = next((each for each in self.beside if each.revision == number), None)
+        found = known or Target(
+            revision_id=0,
+            revision=number,
+            protocol=self.protocol,
+            info_path="/",  # not ours to answer: a replica is woken for it
+            concurrency=self.concurrency,
+        )
+        said = {each: getattr(found, each) for each in Target.__slots__ if each != "share"}
+        return replace(self, subdomain=name, beside=(), pinned=True, **said)
 
     @property
     def version(self) -> tuple[int, int]:
@@ -80,14 +122,24 @@ class Route:
         """Read a route; unknown fields are ignored, so old and new planes can run side by side."""
         data: dict[str, Any] = json.loads(text)
         known = {name: data[name] for name in cls.__slots__ if name in data}
-        known["replicas"] = tuple(ReplicaAddress(**each) for each in known.get("replicas", ()))
+        known["replicas"] = _addresses(known.get("replicas", ()))
         known["unpaid_tokens"] = tuple(known.get("unpaid_tokens", ()))
+        known["beside"] = tuple(_target(each) for each in known.get("beside", ()))
         return cls(**known)
+
+
+def _target(data: dict[str, Any]) -> Target:
+    known = {name: data[name] for name in Target.__slots__ if name in data}
+    return Target(**{**known, "replicas": _addresses(known.get("replicas", ()))})
+
+
+def _addresses(data: Iterable[dict[str, Any]]) -> tuple[ReplicaAddress, ...]:
+    return tuple(ReplicaAddress(**each) for each in data)
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What one router says about one model."""
+    """What one router says about one model, all its revisions taken together."""
 
     generation: int  # the newest generation of the route this router has applied
     in_flight: int  # requests dispatched to a replica and not finished
@@ -95,6 +147,8 @@ class Report:
     released: bool  # the route of `generation` has no replica and nothing is in flight
     queued: int = 0  # requests that wait for a slot
     replicas_in_use: tuple[int, ...] = ()  # those with requests in flight, withdrawn ones included
+    # Revisions in use beside the current one, by number: seconds since the last request.
+    beside: Mapping[int, float] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """The text that travels."""
@@ -106,6 +160,7 @@ class Report:
         data = json.loads(text)
         known = {name: data[name] for name in cls.__slots__ if name in data}
         known["replicas_in_use"] = tuple(known.get("replicas_in_use", ()))
+        known["beside"] = {int(each): idle for each, idle in known.get("beside", {}).items()}
         return cls(**known)
 
 

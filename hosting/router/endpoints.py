@@ -1,4 +1,8 @@
-"""What this process holds for one model: its route, its replicas' slots, and who waits for one."""
+"""What this process holds for one route: its replicas' slots, and who waits for one.
+
+A model's own endpoint leads to its current revision. Each other revision in use has an endpoint of
+its own `beside` it: its pinned address leads there, and a canary's share of the queries.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from hosting.router.answers import NOT_FOUND, Problem
-from hosting.router.pool import Replica
+from hosting.router.pool import Replica, Served
 from hosting.states import State
 from hosting.wire import Report, Route
 
@@ -26,18 +30,26 @@ class Waiter(Protocol):
     def refuse_waiting(self, problem: Problem) -> None:
         """Waiting is pointless."""
 
+    def turn_to(self, endpoint: Endpoint) -> None:
+        """Ask for a slot there instead."""
+
 
 class Endpoint:
-    """One hosted model in this process. Lives as long as its route, or as anything uses it."""
+    """One route in this process. Lives as long as its route, or as anything uses it."""
 
     def __init__(self, route: Route, *, now: float) -> None:
         self.route = route
-        self.replicas: list[Replica] = [Replica(each) for each in route.replicas]
+        self.served = Served(route)
+        self.replicas = [Replica(each, self.served) for each in route.replicas]
         self.retired: list[Replica] = []  # no longer in the route, still finishing
         self.waiting: deque[Waiter] = deque()
         self.in_flight = 0
         self.last_end = now
-        self.touched = False  # whether this process ever served it
+        self.beside: dict[int, Endpoint] = {}  # of the model's other revisions, by number
+        self.own = self  # the model's own; another than this one when this one is `beside` it
+        self.canary: Endpoint | None = None  # takes `share` of a hundred queries
+        self.share = 0
+        self._owed = 0
         self.nudged_at = -1e9
         self.trouble_since: float | None = None  # since when its replicas refuse connections
         self._read(route)
@@ -51,7 +63,7 @@ class Endpoint:
         Values that many routes share are shared as objects, too: with a thousand models a request
         costs less for every cache line it does not touch.
         """
-        self.owners = f"{route.model_id}\t{route.team_id}\t{route.revision_id}"
+        self.owners = self.served.owners
         self.active = route.active
         self.public = route.public
         self.state_name = sys.intern(route.state)
@@ -69,9 +81,12 @@ class Endpoint:
         """Take a newer route: keep the replicas that stay, let go of the others, let waiters in."""
         known = {replica.address: replica for replica in self.replicas}
         self.route = route
+        self.served = served = Served(route)
         self.replicas = [
-            known.pop(each) if each in known else Replica(each) for each in route.replicas
+            known.pop(each) if each in known else Replica(each, served) for each in route.replicas
         ]
+        for replica in self.replicas:
+            replica.served = served
         for gone in known.values():
             gone.retire()
             if gone.in_flight:
@@ -88,6 +103,20 @@ class Endpoint:
         self.apply(replace(self.route, replicas=(), active=False, removed=True))
         while self.waiting:
             self.waiting[0].refuse_waiting(NOT_FOUND)
+
+    def hand_over(self, heir: Endpoint) -> None:
+        """This revision became the current one: who waits does so there."""
+        self.apply(replace(self.route, replicas=()))
+        while self.waiting:
+            self.waiting.popleft().turn_to(heir)
+
+    def divert(self) -> Endpoint | None:
+        """The canary, for exactly as many of a hundred queries as its share says."""
+        self._owed += self.share
+        if self._owed < 100:
+            return None
+        self._owed -= 100
+        return self.canary
 
     def take_slot(self) -> Replica | None:
         """Claim a slot of the least loaded replica, unless somebody was here first."""
@@ -106,7 +135,6 @@ class Endpoint:
         if best is not None:
             best.in_flight += 1
             self.in_flight += 1
-            self.touched = True
         return best
 
     def give_back(self, replica: Replica, *, now: float) -> None:
@@ -158,15 +186,17 @@ class Endpoint:
 
     def report(self, *, now: float) -> Report:
         """What to tell the control plane."""
+        idle = 0.0 if self.in_flight or self.waiting else round(max(0.0, now - self.last_end), 3)
         return Report(
-            generation=self.route.generation,
+            generation=self.own.route.generation,
             in_flight=self.in_flight,
-            idle_seconds=0.0 if self.in_flight else round(max(0.0, now - self.last_end), 3),
+            idle_seconds=idle,
             released=not self.replicas and not self.in_flight,
             queued=len(self.waiting),
             replicas_in_use=tuple(
                 each.address.id for each in (*self.replicas, *self.retired) if each.in_flight
             ),
+            beside={self.route.revision: idle} if self.route.pinned else {},
         )
 
 

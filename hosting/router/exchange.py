@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 _RETRY_SECONDS = 0.05
 _RESENDABLE = (b"GET", b"HEAD")
-# Protocols whose servers read JSON whatever it is called, or must be told that it is JSON.
-_ALWAYS_JSON = frozenset({"runway", "cog"})
 _FORM = b"application/x-www-form-urlencoded"
 
 
@@ -112,6 +110,14 @@ class Exchange(Relay):
         if problem is not None:
             self.give_up(problem)
 
+    def turn_to(self, endpoint: Endpoint) -> None:
+        """Ask for a slot there: nobody goes in any more where it waited."""
+        if self.queued:
+            self.queued = False
+            self.node.held -= 1
+        self.endpoint = endpoint
+        self._seek_slot()
+
     def go(self, replica: Replica) -> None:
         """Go in with this slot."""
         if self.queued:
@@ -163,11 +169,11 @@ class Exchange(Relay):
         if not self.body_done and request.expects_continue and not self.sending and not self.body:
             self.caller.write(answers.CONTINUE)
         lines = [
-            b"%b %b%b HTTP/1.1" % (request.method, self._path(), self.target.query),
+            b"%b %b%b HTTP/1.1" % (request.method, self._path(replica), self.target.query),
             replica.host_line,
             *request.lines,
         ]
-        content_type = self._content_type()
+        content_type = self._content_type(replica)
         if content_type is not None:
             lines.append(b"Content-Type: " + content_type)
         if not request.accept_encoding:
@@ -180,19 +186,18 @@ class Exchange(Relay):
         )
         self.send(connection, lines)
 
-    def _path(self) -> bytes:
+    def _path(self, replica: Replica) -> bytes:
         if self.kind == Kind.OTHER:
             return self.target.path
-        route = self.endpoint.route
-        path = route.query_path if self.kind == Kind.QUERY else route.info_path or "/"
-        return path.encode()
+        served = replica.served
+        return served.query_path if self.kind == Kind.QUERY else served.info_path
 
-    def _content_type(self) -> bytes | None:
+    def _content_type(self, replica: Replica) -> bytes | None:
         """What the model is told the body is: the documented curl line calls its JSON a form."""
         said = self.request.content_type
         if self.kind != Kind.QUERY:
             return said
-        if self.endpoint.route.protocol in _ALWAYS_JSON or said is None:
+        if replica.served.always_json or said is None:
             return b"application/json"
         return b"application/json" if said.lower().startswith(_FORM) else said
 
@@ -232,8 +237,10 @@ class Exchange(Relay):
         went = self.went or now
         held = int((went - self.arrived) * 1000)
         model = int((now - went) * 1000)
+        replica = self.replica
+        revision_line = "" if replica is None else replica.served.revision_line
         return (
-            f"X-Dormouse-State: {self.state}\r\n"
+            f"X-Dormouse-State: {self.state}\r\n{revision_line}"
             f"Server-Timing: hold;dur={held}, model;dur={model}"
             f"{self.id_line if with_id else ''}"
         ).encode()
@@ -334,11 +341,13 @@ class Exchange(Relay):
         replica = self.replica
         went = self.went or now
         outcome = self.outcome or self._outcome()
+        # The route may lead elsewhere by now: it counts to what the replica is.
+        owners = endpoint.owners if replica is None else replica.served.owners
         node.write_down(
             outcome,
             spool_line(
                 request_id=self.request_id,
-                owners=endpoint.owners,
+                owners=owners,
                 token_id=self.token_id,
                 route=NAMES[self.kind],
                 method=self.request.method.decode(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from hosting.router import admission, answers, hosts, targets
+from hosting.router import admission, answers, canary, hosts, targets
 from hosting.router.dashboard import DashboardRelay
 from hosting.router.endpoints import Endpoint
 from hosting.router.exchange import Exchange
@@ -36,12 +36,14 @@ def serve(node: Node, caller: Caller, request: Request, body: bytes, *, complete
     except Refused as refused:
         _refuse(node, caller, request, refused, complete=complete)
         return
+    make: type[Exchange] = Exchange
+    if endpoint.canary is not None:
+        endpoint, make = canary.choose(endpoint, request, target.kind)
     if target.kind == Kind.STATUS:
         _answer_status(node, caller, request, endpoint, target.query, complete=complete)
     elif target.kind == Kind.INFO and endpoint.info_at_hand:
         _answer_info(caller, request, endpoint, complete=complete)
     else:
-        make = Exchange
         if request.upgrade is not None and request.wants_websocket and target.kind == Kind.OTHER:
             make = Tunnel
         exchange = make(node, caller, request, endpoint=endpoint, target=target, token_id=token_id)

@@ -29,6 +29,7 @@ class Fate(IntEnum):
     IDEMPOTENCY = 15
     SET_COOKIE = 16
     REQUEST_ID = 17
+    REVISION = 18  # X-Dormouse-Revision
 
 
 _REQUEST = {
@@ -44,6 +45,7 @@ _REQUEST = {
     b"upgrade": Fate.UPGRADE,
     b"access-control-request-headers": Fate.WANTED_HEADERS,
     b"idempotency-key": Fate.IDEMPOTENCY,
+    b"x-dormouse-revision": Fate.REVISION,
     b"keep-alive": Fate.DROP,
     b"proxy-connection": Fate.DROP,
     b"proxy-authorization": Fate.DROP,

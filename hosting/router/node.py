@@ -15,12 +15,12 @@ from hosting.router.config import Config
 from hosting.router.counters import Counters
 from hosting.router.endpoints import Endpoint
 from hosting.router.metrics import AccessLog
-from hosting.router.pool import Replica
+from hosting.router.pool import Replica, Served
 from hosting.router.routes import RouteTable
 from hosting.router.spool import Spool, SpoolUnavailable
 from hosting.router.usage import RequestIds
 from hosting.router.waking import Waking
-from hosting.wire import ReplicaAddress
+from hosting.wire import ReplicaAddress, Route
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ class Node:
         self.dashboard: Replica | None = None
         if config.dashboard is not None:
             address = ReplicaAddress(0, config.dashboard.host, config.dashboard.port)
-            self.dashboard = Replica(address)
+            self.dashboard = Replica(address, Served(Route(0, "", 0)))
         self._spool = spool
         self._nudgers = ThreadPoolExecutor(2, thread_name_prefix="nudge")
         self._flusher = ThreadPoolExecutor(1, thread_name_prefix="flush")
@@ -104,12 +104,18 @@ class Node:
     def nudge_wake(self, endpoint: Endpoint, *, token_id: int, route: str) -> None:
         """Ask for a replica."""
         url = self.config.redis_url
-        model_id = endpoint.route.model_id
+        known = endpoint.route
         if url is None:
             return
         self._nudge(
             endpoint,
-            lambda: nudges.wake(url, model_id=model_id, token_id=token_id, route=route),
+            lambda: nudges.wake(
+                url,
+                model_id=known.model_id,
+                token_id=token_id,
+                route=route,
+                revision=known.revision if known.pinned else 0,
+            ),
         )
 
     def nudge_reconcile(self, endpoint: Endpoint) -> None:

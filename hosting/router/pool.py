@@ -8,18 +8,39 @@ from collections import deque
 from contextlib import suppress
 
 from hosting.router.model_connection import ModelConnection
-from hosting.wire import ReplicaAddress
+from hosting.wire import ReplicaAddress, Route
 
 _STILL_SURE_SECONDS = 0.5
+
+
+# Protocols whose servers read JSON whatever it is called, or must be told that it is JSON.
+_ALWAYS_JSON = frozenset({"runway", "cog"})
+
+
+class Served:
+    """What the replicas of one route serve: it stays true of a replica when the route moves on."""
+
+    __slots__ = ("always_json", "info_path", "owners", "query_path", "revision_line")
+
+    def __init__(self, route: Route) -> None:
+        self.owners = f"{route.model_id}\t{route.team_id}\t{route.revision_id}"
+        self.query_path = route.query_path.encode()
+        self.info_path = (route.info_path or "/").encode()
+        self.always_json = route.protocol in _ALWAYS_JSON
+        several = route.pinned or bool(route.beside)
+        self.revision_line = f"X-Dormouse-Revision: {route.revision}\r\n" if several else ""
 
 
 class Replica:
     """One replica as this process uses it: its idle connections and its slots."""
 
-    __slots__ = ("address", "host_line", "idle", "in_flight", "refused_at", "refusing", "retired")
+    __slots__ = (
+        "address", "host_line", "idle", "in_flight", "refused_at", "refusing", "retired", "served",
+    )  # fmt: skip
 
-    def __init__(self, address: ReplicaAddress) -> None:
+    def __init__(self, address: ReplicaAddress, served: Served) -> None:
         self.address = address
+        self.served = served
         host = f"[{address.host}]" if ":" in address.host else address.host
         self.host_line = f"Host: {host}:{address.port}".encode()
         self.idle: deque[ModelConnection] = deque()

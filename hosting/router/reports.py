@@ -13,13 +13,26 @@ from redis.exceptions import RedisError
 from hosting.router.endpoints import Endpoint
 from hosting.router.routes import RouteTable
 from hosting.states import State
-from hosting.wire import ROUTER_LEASE_SECONDS, ROUTERS_KEY, reports_key
+from hosting.wire import ROUTER_LEASE_SECONDS, ROUTERS_KEY, Report, reports_key
 
 logger = logging.getLogger(__name__)
 
 EVERY_SECONDS = 0.5
 _AT_MOST_EVERY_SECONDS = 0.02
 _RESTING = (State.ASLEEP, State.DROWSY, State.FAILED)
+
+
+def together(one: Report, other: Report) -> Report:
+    """What is to say of two endpoints of one model."""
+    return Report(
+        generation=min(one.generation, other.generation),
+        in_flight=one.in_flight + other.in_flight,
+        idle_seconds=min(one.idle_seconds, other.idle_seconds),
+        released=one.released and other.released,
+        queued=one.queued + other.queued,
+        replicas_in_use=one.replicas_in_use + other.replicas_in_use,
+        beside={**one.beside, **other.beside},
+    )
 
 
 class Reporter:
@@ -55,10 +68,14 @@ class Reporter:
     async def report(self) -> None:
         """Write the whole report once."""
         now = time.monotonic()
+        said: dict[int, Report] = {}
+        for each in self._table:
+            if each.in_flight or each.waiting or each.route.state not in _RESTING:
+                model_id, report = each.route.model_id, each.report(now=now)
+                known = said.get(model_id)
+                said[model_id] = report if known is None else together(known, report)
         fields: dict[bytes | bytearray | memoryview | str | int | float, Any] = {
-            str(each.route.model_id): each.report(now=now).to_json()
-            for each in self._table
-            if each.in_flight or each.route.state not in _RESTING
+            str(model_id): report.to_json() for model_id, report in said.items()
         }
         wall = time.time()
         key = reports_key(self._router_id)

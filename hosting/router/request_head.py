@@ -41,6 +41,7 @@ class Request:
         "lines",
         "method",
         "name",
+        "revision",
         "target",
         "upgrade",
         "wanted_headers",
@@ -67,6 +68,7 @@ class Request:
         self.connection: list[bytes] | None = None
         self.wanted_headers: bytes | None = None
         self.idempotent = False
+        self.revision: bytes | None = None
         self.websocket: tuple[bytes, ...] = ()
 
     @property
@@ -262,6 +264,10 @@ def _idempotency(request: Request, line: bytes) -> None:
     request.lines.append(line)
 
 
+def _revision(request: Request, line: bytes) -> None:
+    request.revision = value_of(line)
+
+
 _HANDLERS: dict[int, Callable[[Request, bytes], None]] = {
     int(Fate.HOST): _host,
     int(Fate.AUTHORIZATION): _authorization,
@@ -276,4 +282,5 @@ _HANDLERS: dict[int, Callable[[Request, bytes], None]] = {
     int(Fate.WEBSOCKET): _websocket,
     int(Fate.WANTED_HEADERS): _wanted_headers,
     int(Fate.IDEMPOTENCY): _idempotency,
+    int(Fate.REVISION): _revision,
 }

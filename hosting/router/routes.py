@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator, Mapping
 from hosting.router.endpoints import Endpoint
 from hosting.wire import Route
 
+PINNED = "--r"  # stands in no subdomain, so a pinned address is never another model's
+_MOST_DIGITS = 9
 _MOST_TOMBSTONES = 10_000
 
 
@@ -21,11 +23,35 @@ class RouteTable:
         self._clock = clock
 
     def find(self, subdomain: str) -> Endpoint | None:
-        """The endpoint of a subdomain."""
-        return self._endpoints.get(subdomain)
+        """The endpoint of a subdomain, or of a revision by its pinned address."""
+        return self._endpoints.get(subdomain) or self._find_pinned(subdomain)
+
+    def _find_pinned(self, subdomain: str) -> Endpoint | None:
+        name, _, number = subdomain.rpartition(PINNED)
+        own = self._endpoints.get(name)
+        if own is None or not number.isdigit() or number[0] == "0" or len(number) > _MOST_DIGITS:
+            return None
+        return self.at_revision(own, int(number))
+
+    def at_revision(self, own: Endpoint, number: int) -> Endpoint | None:
+        """The endpoint of one revision of a model; None when there is no such revision."""
+        if number == own.route.revision:
+            return own
+        found = own.beside.get(number)
+        if found is None:
+            route = own.route.at(number)
+            if route is None:
+                return None
+            found = own.beside[number] = Endpoint(route, now=self._clock())
+            found.own = own
+            found.on_released = self._released
+        return found
 
     def __iter__(self) -> Iterator[Endpoint]:
-        return iter(list(self._endpoints.values()))
+        for own in list(self._endpoints.values()):
+            yield own
+            if own.beside:
+                yield from list(own.beside.values())
 
     def __len__(self) -> int:
         return len(self._endpoints)
@@ -74,10 +100,30 @@ class RouteTable:
             endpoint = Endpoint(route, now=self._clock())
             endpoint.on_released = self._released
             self._endpoints[subdomain] = endpoint
-            return
+        else:
+            self._apply(endpoint, route)
+        if route.beside or endpoint.beside:
+            self._follow(endpoint)
+
+    def _apply(self, endpoint: Endpoint, route: Route) -> None:
         endpoint.apply(route)
         if not endpoint.replicas and not endpoint.in_flight:
             self._released(endpoint)
+
+    def _follow(self, own: Endpoint) -> None:
+        """Bring the endpoints beside a model's own up to date with its route."""
+        route = own.route
+        for number, endpoint in own.beside.items():
+            anew = route.at(number)
+            if number == route.revision or anew is None:
+                endpoint.hand_over(own)
+            else:
+                self._apply(endpoint, anew)
+        own.canary, own.share = None, 0
+        for target in route.beside:
+            found = self.at_revision(own, target.revision)
+            if target.share is not None and found is not own:
+                own.canary, own.share = found, target.share
 
     def _remove(self, subdomain: str, version: tuple[int, int]) -> None:
         endpoint = self._endpoints.pop(subdomain, None)
@@ -85,7 +131,8 @@ class RouteTable:
             self._removed.clear()
         self._removed[subdomain] = version
         if endpoint is not None:
-            endpoint.withdraw()
+            for each in (*endpoint.beside.values(), endpoint):
+                each.withdraw()
 
     def _released(self, endpoint: Endpoint) -> None:
         if self.on_released is not None:

@@ -35,6 +35,10 @@ class Waking:
 
     def hold(self, exchange: Exchange, endpoint: Endpoint) -> Problem | None:
         """Put a request in line; or say why it may not wait."""
+        own = endpoint.own
+        if endpoint is not own and endpoint.route.revision == own.route.revision:
+            exchange.turn_to(own)  # it became the current one while the body came
+            return None
         node = self._node
         limits = node.limits
         problem = self._hopeless(endpoint.route)
