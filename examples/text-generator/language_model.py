@@ -10,6 +10,7 @@ import random
 import re
 from array import array
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 END = 0  # the end of a text, and what stands before each beginning
@@ -168,5 +169,5 @@ def sample(chances: dict[int, float], *, top_p: float, chance: random.Random) ->
 def _after_rare_words(words: array) -> Counter[int]:
     """What follows a word nobody has read before: the same as follows those read only once."""
     met = Counter(words)
-    pairs = zip(words, words[1:], strict=False)
+    pairs = pairwise(words)
     return Counter(then for word, then in pairs if met[word] == 1 and then != END)
