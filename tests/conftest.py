@@ -4,6 +4,7 @@ import functools
 import os
 import shutil
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import redis
@@ -26,10 +27,38 @@ def redis_client(redis_url: str) -> Iterator[redis.Redis]:
         yield client
 
 
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+    """Keep what migrations wrote: a transactional test empties every table behind it.
+
+    pytest-django runs such tests last, but only within a file: files are given out as they come.
+    """
+    from django.apps import apps
+    from django.core import serializers
+    from django.db.models.signals import post_migrate
+
+    with django_db_blocker.unblock():
+        rows = [
+            row
+            for app in ("hosting", "billing")
+            for model in apps.get_app_config(app).get_models()
+            for row in model._default_manager.all()
+        ]
+        written = serializers.serialize("json", rows)
+
+    def put_back(**_: object) -> None:
+        for row in serializers.deserialize("json", written):
+            row.save()
+
+    # Emptying the tables ends with this signal, as migrating does.
+    post_migrate.connect(put_back, sender=apps.get_app_config("billing"), weak=False)
+
+
 # These share the whole system, which is started once: they stay on one xdist worker.
 _ONE_SYSTEM = (
     "tests/e2e/test_browser_first_model.py",
     "tests/e2e/test_callers.py",
+    "tests/e2e/test_deploys.py",
     "tests/e2e/test_documented_curl.py",
     "tests/e2e/test_npm_client.py",
 )

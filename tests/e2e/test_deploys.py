@@ -8,7 +8,7 @@ from tests.e2e.stack import Stack, eventually
 
 def test_no_request_fails_while_revisions_change(stack: Stack) -> None:
     hosted = stack.host("echo")
-    assert hosted.query(text="wake up").status_code == 200
+    hosted.query(text="wake up").raise_for_status()
     statuses: list[int] = []
     stop = threading.Event()
 
