@@ -5,10 +5,13 @@ model. No Django here. Sending blocks on the broker: from an event loop, use a t
 """
 
 import logging
+from dataclasses import asdict
 from functools import cache
 
 from celery import Celery
 from kombu.exceptions import OperationalError
+
+from hosting.wire import Asker
 
 logger = logging.getLogger(__name__)
 
@@ -57,17 +60,9 @@ def send(broker_url: str, task: str, **kwargs: object) -> bool:
     return True
 
 
-def wake(
-    broker_url: str,
-    *,
-    model_id: int,
-    cause: str = "request",
-    token_id: int = 0,
-    route: str = "",
-    revision: int = 0,
-) -> bool:
+def wake(broker_url: str, *, model_id: int, asker: Asker, revision: int = 0) -> bool:
     """Ask for a replica on behalf of a request; of that `revision` (a number), if one is given."""
-    said = {"cause": cause, "token_id": token_id, "route": route}
+    said = asdict(asker)
     if revision:
         said["revision"] = revision
     return send(broker_url, WAKE, model_id=model_id, **said)

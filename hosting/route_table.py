@@ -94,6 +94,7 @@ def _publish_move(model: HostedModel, *, generation: int) -> None:
             generation=generation,
             state=str(model.state),
             replicas=tuple(_addresses(model, ready)) if model.state == State.AWAKE else (),
+            since=model.state_changed_at.timestamp(),
             failure_reason=model.failure_reason or None,
             retry_at=_timestamp(model.retry_at),
         )
@@ -142,6 +143,11 @@ def build(model: HostedModel) -> wire.Route:
         retry_at=_timestamp(model.retry_at),
         payment_required=model.payment_required,
         unpaid_tokens=tuple(sorted(token.pk for token in valid if token.payment_required)),
+        since=model.state_changed_at.timestamp(),
+        wake_seconds=revision.wake_seconds if revision else None,
+        no_wake_routes=_beside(model.wake_routes, wire.ROUTES),
+        no_wake_methods=_beside(model.wake_methods, wire.METHODS),
+        no_wake_tokens=tuple(_forbidden(model, valid)),
         removed=model.deleted_at is not None,
     )
     return route if revision is None else _speaking(route, revision)
@@ -190,6 +196,17 @@ def _addresses(model: HostedModel, replicas: Iterable[Replica]) -> Iterable[wire
     for replica in replicas:
         if replica.status == ReplicaStatus.READY and replica.port is not None:
             yield wire.ReplicaAddress(id=replica.pk, host=replica.host, port=replica.port)
+
+
+def _beside(allowed: Iterable[str], every: Iterable[str]) -> tuple[str, ...]:
+    return tuple(each for each in every if each not in allowed)
+
+
+def _forbidden(model: HostedModel, tokens: Iterable[EndpointToken]) -> Iterable[int]:
+    """The ids of tokens that may not wake the model; 0 stands for callers without one."""
+    if not model.wake_without_token:
+        yield 0
+    yield from sorted(token.pk for token in tokens if not token.may_wake)
 
 
 def _timestamp(moment: datetime | None) -> float | None:

@@ -26,6 +26,9 @@ ROUTES_CHANNEL = "dormouse:routes:changed"
 ROUTES_EPOCH_KEY = "dormouse:routes:epoch"
 ROUTERS_KEY = "dormouse:routers"
 ROUTER_LEASE_SECONDS = 10
+# What a request can be, as usage events and the rules on waking name it.
+ROUTES = ("status", "info", "query", "other")
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 
 def reports_key(router_id: str) -> str:
@@ -86,6 +89,12 @@ class Route:
     retry_at: float | None = None  # state "failed": when the next wake may be tried
     payment_required: bool = False  # queries are answered 402 until the team has paid
     unpaid_tokens: tuple[int, ...] = ()  # ids of tokens whose own budget is used up: 402
+    since: float = 0.0  # when it came into this state
+    wake_seconds: float | None = None  # what a wake of its revision usually takes; None: unknown
+    # Who may not wake it: kinds of route, methods, token ids (0: callers without a token).
+    no_wake_routes: tuple[str, ...] = ()
+    no_wake_methods: tuple[str, ...] = ()
+    no_wake_tokens: tuple[int, ...] = ()
     removed: bool = False
     revision: int = 0  # number of the revision this leads to
     last_revision: int = 0  # the model has the revisions from 1 to this
@@ -123,9 +132,34 @@ class Route:
         data: dict[str, Any] = json.loads(text)
         known = {name: data[name] for name in cls.__slots__ if name in data}
         known["replicas"] = _addresses(known.get("replicas", ()))
-        known["unpaid_tokens"] = tuple(known.get("unpaid_tokens", ()))
         known["beside"] = tuple(_target(each) for each in known.get("beside", ()))
+        for name in _TUPLES:
+            known[name] = tuple(known.get(name, ()))
         return cls(**known)
+
+    def may_be_woken_by(self, asker: "Asker") -> bool:
+        """Whether this request is one that may wake the model."""
+        return (
+            asker.route not in self.no_wake_routes
+            and asker.method not in self.no_wake_methods
+            and asker.token_id not in self.no_wake_tokens
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """The request that asks for a wake: by whom, on which route, when (unix seconds)."""
+
+    asked_at: float = 0.0
+    token_id: int = 0  # 0: a caller without a token
+    route: str = ""
+    method: str = ""
+    address: str = ""
+
+    @classmethod
+    def of(cls, said: Mapping[str, Any]) -> "Asker":
+        """Read it from what a nudge carries; unknown fields are ignored."""
+        return cls(**{name: said[name] for name in cls.__slots__ if name in said})
 
 
 def _target(data: dict[str, Any]) -> Target:
@@ -234,6 +268,7 @@ class UsageEvent:
         )
 
 
+_TUPLES = ("unpaid_tokens", "no_wake_routes", "no_wake_methods", "no_wake_tokens")
 _WHOLE_NUMBERS = (
     "model_id",
     "team_id",

@@ -4,7 +4,7 @@ from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
-from hosting import nudges
+from hosting import nudges, wire
 from hosting.billing import books
 from hosting.errors import ModelInactive, RuntimeUnavailable, WakeBackoff
 from hosting.lifecycle import builds, engine, operations
@@ -28,19 +28,27 @@ def tools() -> Tools:
     retry_backoff=True,
     max_retries=3,
 )
-def wake_model(*, model_id: int, cause: str = "request", token_id: int = 0, **_: object) -> None:
+def wake_model(*, model_id: int, **said: object) -> None:
     """A request met a sleeping model: get it awake, unless it is too early to try again.
 
     One task for both halves: a second hop through the broker would cost every wake its time.
     """
     model = HostedModel(pk=model_id)  # `wake` reads the row: no time for reading it twice
+    asker = wire.Asker.of(said)
     try:
-        operations.wake(model, cause=cause, now=timezone.now(), respect_backoff=True, nudge=False)
+        operations.wake(
+            model,
+            cause="request",
+            now=timezone.now(),
+            asker=asker,
+            respect_backoff=True,
+            nudge=False,
+        )
     except (HostedModel.DoesNotExist, ModelInactive, WakeBackoff):
         return  # the router reads why from the route
     reconcile(model_id, tools=tools())
-    if token_id:
-        note_used(token_id, now=timezone.now())
+    if asker.token_id:
+        note_used(asker.token_id, now=timezone.now())
 
 
 @shared_task(

@@ -34,15 +34,22 @@ def pause(model: HostedModel, ready: list[Replica], *, lease: Lease, tools: Tool
 
 def resume(model: HostedModel, ready: list[Replica], *, tools: Tools) -> bool:
     """Lead an awakening model to awake by what it still has; False when that is nothing."""
-    resumed = False
+    resumed = []
     for replica in ready:
         if tools.runtime.resume(replica.name):
-            resumed = True
+            resumed.append(replica)
         else:
             replicas.bury(replica, tools=tools)
     if resumed:
-        machine.apply(model, Event.READY, now=tools.clock.now(), failure_reason="", retry_at=None)
-    return resumed
+        machine.apply(
+            model,
+            Event.READY,
+            now=tools.clock.now(),
+            replica=resumed[0],
+            failure_reason="",
+            retry_at=None,
+        )
+    return bool(resumed)
 
 
 def deepen(*, now: datetime) -> int:

@@ -8,8 +8,9 @@ from django.db import transaction
 from django.db.models import F
 
 from hosting import nudges, route_table
-from hosting.models import HostedModel, Transition
-from hosting.states import Event, after
+from hosting.lifecycle import wakes
+from hosting.models import HostedModel, Replica, Transition
+from hosting.states import Event, State, after
 
 # Another writer can win each round; more rounds than this mean a bug, not bad luck.
 MOST_ROUNDS = 20
@@ -22,21 +23,26 @@ def apply(
     now: datetime,
     cause: str = "",
     nudge: bool = True,
+    replica: Replica | None = None,
     **fields: object,
 ) -> bool:
     """Move the model if the event means anything in its present state; True when it moved.
 
-    `fields` are written by the same UPDATE. The passed instance is brought up to date. On commit
-    the route is published and a worker is nudged to act, unless the caller acts itself.
+    `fields` are written by the same UPDATE; `replica` is the one it is about, where a wake ends.
+    The passed instance is brought up to date. On commit the route is published and a worker is
+    nudged to act, unless the caller acts itself.
     """
     # The instance may be fresh, and a wake has no time for reading twice: the guard tells.
-    if _try(model, event, now=now, cause=cause, nudge=nudge, fields=fields):
+    attempt = partial(
+        _try, model, event, now=now, cause=cause, nudge=nudge, replica=replica, fields=fields
+    )
+    if attempt():
         return True
     for _ in range(MOST_ROUNDS):
         model.refresh_from_db()
         if after(model.current_state, event) is None:
             return False
-        if _try(model, event, now=now, cause=cause, nudge=nudge, fields=fields):
+        if attempt():
             return True
     raise RuntimeError(f"{model} was changed by others {MOST_ROUNDS} times in a row")
 
@@ -48,6 +54,7 @@ def _try(
     now: datetime,
     cause: str,
     nudge: bool,
+    replica: Replica | None,
     fields: dict[str, object],
 ) -> bool:
     """Move the model from the state and generation of the instance, unless the row has others."""
@@ -68,6 +75,8 @@ def _try(
             cause=cause[:200],
             at=now,
         )
+        if model.state == State.AWAKENING:
+            wakes.record(model, target=target, replica=replica, reason=cause, now=now)
         for name, value in {**moved_to, "generation": model.generation + 1}.items():
             setattr(model, name, value)
         route_table.publish_move_on_commit(model)

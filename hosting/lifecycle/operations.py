@@ -10,9 +10,9 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, Max
 
 from accounts.models import Team, User
-from hosting import route_table, subdomains, tokens
+from hosting import route_table, subdomains, tokens, wire
 from hosting.errors import InvalidValue, ModelInactive, SubdomainTaken, WakeBackoff
-from hosting.lifecycle import builds, draining, machine, validation
+from hosting.lifecycle import builds, draining, machine, validation, wakes
 from hosting.lifecycle.specs import RevisionSpec, catalogue_spec
 from hosting.models import EndpointToken, HostedModel, Revision
 from hosting.states import Event, State
@@ -161,6 +161,7 @@ def wake(
     *,
     cause: str,
     now: datetime,
+    asker: wire.Asker | None = None,
     respect_backoff: bool = False,
     nudge: bool = True,
 ) -> None:
@@ -175,7 +176,11 @@ def wake(
     if respect_backoff and model.state == State.FAILED and model.retry_at and now < model.retry_at:
         seconds = (model.retry_at - now).total_seconds()
         raise WakeBackoff(f"{model.failure_reason} The next try is due in {seconds:.0f} s.")
-    if not machine.apply(model, Event.REQUEST, now=now, cause=cause, nudge=nudge):
+    asked_by = wakes.asked_by(asker, cause=cause, now=now)
+    moved = machine.apply(
+        model, Event.REQUEST, now=now, cause=cause, nudge=nudge, asked_by=asked_by
+    )
+    if not moved:
         route_table.publish(model.pk)  # whoever asks has an older route
 
 

@@ -3,6 +3,7 @@
 import http.client
 import socket
 from collections.abc import Iterator
+from contextlib import closing, suppress
 from typing import Protocol
 
 from hosting.protocols.base import ModelProtocol, Readiness, Settings
@@ -17,7 +18,7 @@ class Probe(Protocol):
     def __call__(
         self, host: str, port: int, *, protocol: ModelProtocol, settings: Settings
     ) -> Readiness:
-        """READY, WAITING or FAILED; a refused connection is WAITING."""
+        """What the model says of itself; CLOSED when nobody is there to say it."""
 
 
 def probe(host: str, port: int, *, protocol: ModelProtocol, settings: Settings) -> Readiness:
@@ -28,14 +29,14 @@ def probe(host: str, port: int, *, protocol: ModelProtocol, settings: Settings) 
             socket.create_connection((host, port), timeout=PROBE_TIMEOUT_SECONDS).close()
             return Readiness.READY
         connection = http.client.HTTPConnection(host, port, timeout=PROBE_TIMEOUT_SECONDS)
-        try:
-            connection.request("GET", path, headers={"Accept": "application/json"})
-            answer = connection.getresponse()
-            return protocol.readiness(answer.status, answer.read(MOST_BODY_BYTES))
-        finally:
-            connection.close()
-    except (OSError, http.client.HTTPException):
-        return Readiness.WAITING
+        connection.connect()
+    except OSError:
+        return Readiness.CLOSED
+    with closing(connection), suppress(OSError, http.client.HTTPException):
+        connection.request("GET", path, headers={"Accept": "application/json"})
+        answer = connection.getresponse()
+        return protocol.readiness(answer.status, answer.read(MOST_BODY_BYTES))
+    return Readiness.WAITING
 
 
 def intervals() -> Iterator[float]:

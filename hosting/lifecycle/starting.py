@@ -9,7 +9,7 @@ from django.db import transaction
 
 from hosting import protocols, route_table
 from hosting.errors import HostingError, RuntimeUnavailable
-from hosting.lifecycle import builds, machine, replicas, revisions
+from hosting.lifecycle import builds, machine, replicas, revisions, wakes
 from hosting.lifecycle.leases import Lease
 from hosting.lifecycle.readiness import intervals
 from hosting.lifecycle.tools import Tools
@@ -34,9 +34,10 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A replica that will not answer, and why."""
+    """A replica that will not answer, and why; None: there wasn't even one."""
 
     reason: str
+    replica: Replica | None = None
 
 
 def start(model: HostedModel, *, lease: Lease, tools: Tools) -> None:
@@ -51,7 +52,7 @@ def start(model: HostedModel, *, lease: Lease, tools: Tools) -> None:
     elif isinstance(outcome, Failed):
         now = tools.clock.now()
         if not revisions.give_way(model, reason=outcome.reason, now=now):
-            fail(model, reason=outcome.reason, now=now)
+            fail(model, outcome, now=now)
 
 
 def launch(
@@ -111,10 +112,17 @@ def failure(model: HostedModel, *, reason: str, now: datetime) -> dict[str, Any]
     }
 
 
-def fail(model: HostedModel, *, reason: str, now: datetime) -> None:
+def fail(model: HostedModel, failed: Failed, *, now: datetime) -> None:
     """Record a failed wake with its reason; the next try waits for the backoff."""
-    columns = failure(model, reason=reason, now=now)
-    machine.apply(model, Event.START_FAILED, now=now, cause=reason, **columns)
+    columns = failure(model, reason=failed.reason, now=now)
+    machine.apply(
+        model,
+        Event.START_FAILED,
+        now=now,
+        cause=failed.reason,
+        replica=failed.replica,
+        **columns,
+    )
 
 
 def _replica_for(model: HostedModel, revision: Revision, *, tools: Tools) -> Replica:
@@ -146,9 +154,11 @@ def _wait_until_ready(
     next_look = tools.clock.now()
     for pause in intervals():
         readiness = _ask(observed, protocol, chosen, tools=tools)
+        now = tools.clock.now()
+        if readiness != Readiness.CLOSED and replica.listening_at is None:
+            replica.listening_at = now  # written when it is ready
         if readiness == Readiness.READY:
             return Ready(replica, observed)
-        now = tools.clock.now()
         if now >= next_look or readiness == Readiness.FAILED:
             next_look = now + timedelta(seconds=LOOK_EVERY_SECONDS)
             if not lease.renew() or not _still_wanted(model, during=during):
@@ -156,11 +166,11 @@ def _wait_until_ready(
             observed = tools.runtime.find(replica.name) or Observed(replica.name, Status.EXITED)
             if observed.status == Status.EXITED or readiness == Readiness.FAILED:
                 replicas.bury(replica, tools=tools)
-                return _failed(model, reason=replica.obituary, tools=tools)
+                return _failed(model, reason=replica.obituary, replica=replica, tools=tools)
         if now >= budget_ends:
             replicas.bury(replica, tools=tools)
-            budget = model.startup_timeout_seconds
-            return _failed(model, reason=f"It did not become ready within {budget} s.", tools=tools)
+            reason = f"It did not become ready within {model.startup_timeout_seconds} s."
+            return _failed(model, reason=reason, replica=replica, tools=tools)
         tools.clock.sleep(pause)
     raise AssertionError("intervals never end")
 
@@ -169,7 +179,7 @@ def _ask(
     observed: Observed, protocol: ModelProtocol, chosen: Settings, *, tools: Tools
 ) -> Readiness:
     if observed.host is None or observed.port is None:
-        return Readiness.WAITING
+        return Readiness.CLOSED
     return tools.probe(observed.host, observed.port, protocol=protocol, settings=chosen)
 
 
@@ -179,6 +189,7 @@ def note_ready(ready: Ready, *, now: datetime) -> None:
         status=ReplicaStatus.READY,
         host=ready.observed.host,
         port=ready.observed.port,
+        listening_at=ready.replica.listening_at,
         ready_at=now,
     )
 
@@ -189,15 +200,21 @@ def _become_ready(model: HostedModel, ready: Ready, *, tools: Tools) -> None:
     with transaction.atomic():
         note_ready(ready, now=now)
         # The count stays until the replica has proved itself: see reconcile's crash loop.
-        moved = machine.apply(model, Event.READY, now=now, failure_reason="", retry_at=None)
+        moved = machine.apply(
+            model, Event.READY, now=now, replica=ready.replica, failure_reason="", retry_at=None
+        )
         if not moved:  # put to sleep meanwhile: the next round stops the replica
             transaction.set_rollback(True)
+    if moved:
+        wakes.learn_and_publish(model, ready.replica.revision)
 
 
-def _failed(model: HostedModel, *, reason: str, tools: Tools) -> Failed:
-    for replica in model.replicas.filter(status=ReplicaStatus.STARTING):
-        replicas.stop(replica, tools=tools)
-    return Failed(reason)
+def _failed(
+    model: HostedModel, *, reason: str, tools: Tools, replica: Replica | None = None
+) -> Failed:
+    for left in model.replicas.filter(status=ReplicaStatus.STARTING):
+        replicas.stop(left, tools=tools)
+    return Failed(reason, replica)
 
 
 def _still_wanted(model: HostedModel, *, during: State) -> bool:

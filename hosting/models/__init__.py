@@ -16,6 +16,7 @@ from hosting.models.revision import Revision
 from hosting.models.token import EndpointToken
 from hosting.models.transition import Transition
 from hosting.models.usage import UsageDay, UsageHour, UsageMinute, UsageRecord
+from hosting.models.wake import Wake
 
 __all__ = [
     "Build",
@@ -35,4 +36,5 @@ __all__ = [
     "UsageHour",
     "UsageMinute",
     "UsageRecord",
+    "Wake",
 ]

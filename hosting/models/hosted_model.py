@@ -1,14 +1,26 @@
 """What a user creates: a subdomain, its settings and its state."""
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
 from accounts.models import Team
+from hosting import wire
 from hosting.states import State
 
 SUBDOMAIN_PATTERN = r"^[a-z](?:-?[a-z0-9])+$"
+
+
+def every_route() -> list[str]:
+    """Any route may wake a model unless its owner says otherwise."""
+    return list(wire.ROUTES)
+
+
+def every_method() -> list[str]:
+    """And so may any method."""
+    return list(wire.METHODS)
 
 
 class HostedModel(models.Model):
@@ -32,6 +44,10 @@ class HostedModel(models.Model):
     deep_sleep_after_seconds = models.PositiveIntegerField(default=1800)
     min_replicas = models.PositiveIntegerField(default=0)  # above 0: it never sleeps
     max_replicas = models.PositiveIntegerField(default=1)
+    # Which requests may wake it, by route and method; tokens have a switch of their own.
+    wake_routes = ArrayField(models.CharField(max_length=10), default=every_route)
+    wake_methods = ArrayField(models.CharField(max_length=10), default=every_method)
+    wake_without_token = models.BooleanField(default=True)
     request_timeout_seconds = models.PositiveIntegerField(default=600)
     startup_timeout_seconds = models.PositiveIntegerField(default=300)
     created_by = models.ForeignKey(
@@ -49,6 +65,8 @@ class HostedModel(models.Model):
     # How many replicas its load asks for, and when it last asked for that many.
     desired_replicas = models.PositiveIntegerField(default=1, editable=False)
     needed_at = models.DateTimeField(null=True, editable=False)
+    # Who asked for the wake under way, written by the move that began it (lifecycle.wakes).
+    asked_by = models.JSONField(null=True, editable=False)
     # The reconciler at work. A lease that ran out may be taken over by anyone.
     lease_holder = models.CharField(max_length=64, blank=True, editable=False)
     lease_until = models.DateTimeField(null=True, editable=False)

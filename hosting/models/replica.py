@@ -33,6 +33,7 @@ class Replica(models.Model):
     # The steps of a wake, each once, for the waterfall.
     created_at = models.DateTimeField(default=timezone.now)
     started_at = models.DateTimeField(null=True)  # the engine says it runs
+    listening_at = models.DateTimeField(null=True)  # something took a connection
     ready_at = models.DateTimeField(null=True)  # the model answered
     # Since when, and from which generation of the route on, no new request goes there.
     withdrawn_at = models.DateTimeField(null=True)

@@ -22,6 +22,7 @@ class EndpointToken(models.Model):
     last_used_at = models.DateTimeField(null=True, editable=False)
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, editable=False)
+    may_wake = models.BooleanField(default=True)  # off: it calls the model only while it is awake
     # Its budget is used up: it gets 402. Written by hosting.billing only.
     payment_required = models.BooleanField(default=False, editable=False)
 

@@ -10,7 +10,8 @@ class Readiness(StrEnum):
     """What one answer to the readiness probe says."""
 
     READY = "ready"
-    WAITING = "waiting"
+    WAITING = "waiting"  # something is there, and not ready yet
+    CLOSED = "closed"  # nothing takes connections yet
     FAILED = "failed"  # it will never become ready: give up at once
 
 

@@ -56,6 +56,11 @@ MODEL_GARBLED = Problem(
 UNSUPPORTED_CODING = Problem(501, "unsupported_coding", "Send the body plain or as “chunked” only.")
 UPGRADE_REFUSED = Problem(503, "upgrade_refused", "The model did not open a WebSocket.")
 TOO_MANY_HELD = Problem(503, "queue_full", "Too many requests wait for this model. Try again.", 5)
+MAY_NOT_WAKE = Problem(
+    503,
+    "asleep",
+    "The model is asleep, and its owner does not let this request wake it. Others may.",
+)
 WAKE_FAILED = Problem(503, "wake_failed", "The model did not start.", 5)
 CONTROL_PLANE_UNAVAILABLE = Problem(
     503, "control_plane_unavailable", "The model can't be woken right now. Try again shortly.", 10

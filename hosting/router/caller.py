@@ -84,8 +84,8 @@ class Caller(asyncio.Protocol):
 
     __slots__ = (
         "_buffer", "_chunked", "_left", "_looping", "_paused", "_slow_bytes", "_slow_since",
-        "chunking", "closed", "deadline", "forwarded", "keep_alive", "max_body", "node", "phase",
-        "relay", "served", "transport", "tunnel",
+        "address", "chunking", "closed", "deadline", "forwarded", "keep_alive", "max_body", "node",
+        "phase", "relay", "served", "transport", "tunnel",
     )  # fmt: skip
 
     def __init__(self, node: Node) -> None:
@@ -96,6 +96,7 @@ class Caller(asyncio.Protocol):
         self.keep_alive = True  # after the answer under way
         self.chunking = False  # the answer under way is chunked
         self.deadline = 0.0
+        self.address = ""
         self.forwarded = b""
         self.max_body = 0
         self.served = 0
@@ -113,9 +114,9 @@ class Caller(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         peer = transport.get_extra_info("peername")
-        address = peer[0] if peer else "unknown"
+        self.address = str(peer[0]) if peer else "unknown"
         self.forwarded = b"X-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\n" % (
-            str(address).encode(),
+            self.address.encode(),
             self.node.scheme,
         )
         self.deadline = time.monotonic() + self.node.limits.head_seconds

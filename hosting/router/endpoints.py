@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from hosting.router.answers import NOT_FOUND, Problem
 from hosting.router.pool import Replica, Served
 from hosting.states import State
-from hosting.wire import Report, Route
+from hosting.wire import Asker, Report, Route
 
 # Protocols whose servers have routes of their own under /v1 for callers to use.
 PASS_THROUGH = frozenset({"openai"})
@@ -32,6 +32,10 @@ class Waiter(Protocol):
 
     def turn_to(self, endpoint: Endpoint) -> None:
         """Ask for a slot there instead."""
+
+    @property
+    def asker(self) -> Asker:
+        """Who waits."""
 
 
 class Endpoint:

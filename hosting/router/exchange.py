@@ -7,7 +7,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from hosting.router import answers, rewriting
+from hosting.router import answers, rewriting, waking
 from hosting.router.answers import Problem
 from hosting.router.endpoints import Endpoint
 from hosting.router.model_connection import ModelConnection
@@ -17,7 +17,7 @@ from hosting.router.request_head import Request
 from hosting.router.response_head import Response
 from hosting.router.targets import NAMES, Kind, Target
 from hosting.router.usage import spool_line
-from hosting.wire import Outcome
+from hosting.wire import Asker, Outcome
 
 if TYPE_CHECKING:
     from hosting.router.caller import Caller
@@ -161,7 +161,7 @@ class Exchange(Relay):
         self.node.held += 1
         self.endpoint.waiting.appendleft(self)
         self.endpoint.give_back(replica, now=time.monotonic())
-        self.node.waking.look_after(self.endpoint, self)
+        self.node.waking.look_after(self.endpoint)
 
     def _send(self, connection: ModelConnection, replica: Replica) -> None:
         request = self.request
@@ -298,6 +298,16 @@ class Exchange(Relay):
 
     # --- giving up
 
+    @property
+    def asker(self) -> Asker:
+        return Asker(
+            asked_at=self.arrived_at,
+            token_id=self.token_id,
+            route=NAMES[self.kind],
+            method=self.request.method.decode("latin-1"),
+            address=self.caller.address,
+        )
+
     def expire(self) -> None:
         if self.replica is not None:
             self.outcome = Outcome.TIMEOUT
@@ -307,13 +317,15 @@ class Exchange(Relay):
             self.give_up(answers.BODY_TIMEOUT)
         else:
             self.outcome = Outcome.TIMEOUT
-            awake = self.endpoint.reachable()
-            self.give_up(answers.QUEUE_TIMED_OUT if awake else answers.WAKE_TIMED_OUT)
+            if self.endpoint.reachable():
+                self.give_up(answers.QUEUE_TIMED_OUT)
+            else:
+                self.give_up(waking.when_awake(answers.WAKE_TIMED_OUT, self.endpoint.route))
 
     def refuse_waiting(self, problem: Problem) -> None:
         """There is nothing to wait for: the wake failed, or the model is gone."""
-        gone = problem is answers.NOT_FOUND
-        self.outcome = Outcome.REFUSED if gone else Outcome.WAKE_FAILED
+        ours = problem in (answers.NOT_FOUND, answers.MAY_NOT_WAKE)
+        self.outcome = Outcome.REFUSED if ours else Outcome.WAKE_FAILED
         self.give_up(problem)
 
     # --- the end

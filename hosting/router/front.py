@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from hosting.router import admission, answers, canary, hosts, targets
+from hosting.router import admission, answers, canary, hosts, targets, waking
 from hosting.router.dashboard import DashboardRelay
 from hosting.router.endpoints import Endpoint
 from hosting.router.exchange import Exchange
@@ -13,6 +13,7 @@ from hosting.router.request_head import Refused, Request
 from hosting.router.targets import Kind
 from hosting.router.upgrade import Tunnel
 from hosting.states import State, public_status
+from hosting.wire import Asker
 
 if TYPE_CHECKING:
     from hosting.router.caller import Caller
@@ -40,7 +41,14 @@ def serve(node: Node, caller: Caller, request: Request, body: bytes, *, complete
     if endpoint.canary is not None:
         endpoint, make = canary.choose(endpoint, request, target.kind)
     if target.kind == Kind.STATUS:
-        _answer_status(node, caller, request, endpoint, target.query, complete=complete)
+        asker = Asker(
+            asked_at=time.time(),
+            token_id=token_id,
+            route="status",
+            method=request.method.decode(),
+            address=caller.address,
+        )
+        _answer_status(node, caller, request, endpoint, target.query, asker, complete=complete)
     elif target.kind == Kind.INFO and endpoint.info_at_hand:
         _answer_info(caller, request, endpoint, complete=complete)
     else:
@@ -88,6 +96,7 @@ def _answer_status(
     request: Request,
     endpoint: Endpoint,
     query: bytes,
+    asker: Asker,
     *,
     complete: bool,
 ) -> None:
@@ -96,10 +105,16 @@ def _answer_status(
     word = public_status(state)
     body = answers.status_body(word)
     if b"verbose=1" in query:
-        body = answers.status_body(word, state=str(state))
+        route = endpoint.route
+        body = answers.status_body(
+            word,
+            state=str(state),
+            eta_seconds=waking.eta_seconds(route, now=asker.asked_at),
+            wakes=route.may_be_woken_by(asker),
+        )
     _answer(caller, request, body, state, complete=complete)
     if state in (State.ASLEEP, State.FAILED):  # a poll is no reason to stay awake
-        node.waking.poke(endpoint, route="status")
+        node.waking.poke(endpoint, asker)
 
 
 def _answer_info(caller: Caller, request: Request, endpoint: Endpoint, *, complete: bool) -> None:

@@ -20,7 +20,7 @@ from hosting.router.routes import RouteTable
 from hosting.router.spool import Spool, SpoolUnavailable
 from hosting.router.usage import RequestIds
 from hosting.router.waking import Waking
-from hosting.wire import ReplicaAddress, Route
+from hosting.wire import Asker, ReplicaAddress, Route
 
 logger = logging.getLogger(__name__)
 
@@ -101,21 +101,16 @@ class Node:
 
     # --- nudges
 
-    def nudge_wake(self, endpoint: Endpoint, *, token_id: int, route: str) -> None:
-        """Ask for a replica."""
+    def nudge_wake(self, endpoint: Endpoint, asker: Asker) -> None:
+        """Ask for a replica on behalf of this request."""
         url = self.config.redis_url
         known = endpoint.route
         if url is None:
             return
+        revision = known.revision if known.pinned else 0
         self._nudge(
             endpoint,
-            lambda: nudges.wake(
-                url,
-                model_id=known.model_id,
-                token_id=token_id,
-                route=route,
-                revision=known.revision if known.pinned else 0,
-            ),
+            lambda: nudges.wake(url, model_id=known.model_id, asker=asker, revision=revision),
         )
 
     def nudge_reconcile(self, endpoint: Endpoint) -> None:

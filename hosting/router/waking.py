@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING
 from hosting.router import answers
 from hosting.router.answers import Problem
 from hosting.router.endpoints import Endpoint
-from hosting.router.targets import NAMES
 from hosting.states import State
-from hosting.wire import Route
+from hosting.wire import Asker, Route
 
 if TYPE_CHECKING:
     from hosting.router.exchange import Exchange
@@ -44,36 +43,39 @@ class Waking:
         problem = self._hopeless(endpoint.route)
         if problem is not None:
             return problem
+        if _sleeps(endpoint) and not endpoint.route.may_be_woken_by(exchange.asker):
+            return answers.MAY_NOT_WAKE
         if (
             len(endpoint.waiting) >= limits.held_per_model
             or node.held >= limits.held_per_process
             or node.buffered_bytes > limits.held_bytes
         ):
-            return answers.TOO_MANY_HELD
+            return when_awake(answers.TOO_MANY_HELD, endpoint.route)
         exchange.queued = True
         node.held += 1
         endpoint.waiting.append(exchange)
         if not endpoint.reachable():
             exchange.cold = True
-            self.look_after(endpoint, exchange)
+            self.look_after(endpoint)
         return None
 
-    def look_after(self, endpoint: Endpoint, exchange: Exchange) -> None:
+    def look_after(self, endpoint: Endpoint) -> None:
         """Make sure somebody gets this model awake, as long as anybody waits."""
         if endpoint.waking:
             return
         endpoint.waking = True
-        task = asyncio.get_running_loop().create_task(
-            self._look_after(endpoint, exchange.token_id, NAMES[exchange.kind])
-        )
+        task = asyncio.get_running_loop().create_task(self._look_after(endpoint))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def poke(self, endpoint: Endpoint, *, route: str) -> None:
+    def poke(self, endpoint: Endpoint, asker: Asker) -> None:
         """Have a model woken without anybody waiting; at most every few seconds."""
         due = endpoint.nudged_at + self._node.limits.renudge_seconds
-        if time.monotonic() >= due and self._hopeless(endpoint.route) is None:
-            self._node.nudge_wake(endpoint, token_id=0, route=route)
+        route = endpoint.route
+        if time.monotonic() < due or self._hopeless(route) is not None:
+            return
+        if route.may_be_woken_by(asker):
+            self._node.nudge_wake(endpoint, asker)
 
     def close(self) -> None:
         """Look after nobody any more."""
@@ -90,7 +92,7 @@ class Waking:
                 return _wake_failed(route, seconds)
         return None
 
-    async def _look_after(self, endpoint: Endpoint, token_id: int, route: str) -> None:
+    async def _look_after(self, endpoint: Endpoint) -> None:
         patience = self._node.limits.control_plane_seconds
         news = asyncio.Event()
         endpoint.changed = news.set
@@ -110,7 +112,7 @@ class Waking:
                     return
                 if known.state != State.AWAKENING:
                     asked_of = asked_of or known.version
-                    self._ask(endpoint, token_id, route, now=now)
+                    self._ask(endpoint, now=now)
                 await self._news(news, endpoint)
         finally:
             endpoint.waking = False
@@ -129,13 +131,42 @@ class Waking:
         except TimeoutError:
             endpoint.try_refusing_again(time.monotonic() - self._node.limits.refused_seconds)
 
-    def _ask(self, endpoint: Endpoint, token_id: int, route: str, *, now: float) -> None:
+    def _ask(self, endpoint: Endpoint, *, now: float) -> None:
         if now - endpoint.nudged_at < self._node.limits.renudge_seconds:
             return
         if endpoint.state == State.AWAKE and endpoint.replicas:
             self._node.nudge_reconcile(endpoint)
+            return
+        # In the name of the first who may; the others wait along.
+        route = endpoint.route
+        askers = (waiter.asker for waiter in endpoint.waiting)
+        asker = next((each for each in askers if route.may_be_woken_by(each)), None)
+        if asker is None:
+            _refuse_all(endpoint, answers.MAY_NOT_WAKE)
         else:
-            self._node.nudge_wake(endpoint, token_id=token_id, route=route)
+            self._node.nudge_wake(endpoint, asker)
+
+
+def when_awake(problem: Problem, route: Route) -> Problem:
+    """The same problem, to be tried again when the model is usually awake."""
+    seconds = eta_seconds(route, now=time.time())
+    return problem._replace(retry_after=math.ceil(seconds)) if seconds else problem
+
+
+def eta_seconds(route: Route, *, now: float) -> float | None:
+    """How long until it answers, as far as its last wakes tell; `now` in unix seconds."""
+    if route.replicas:
+        return 0.0
+    if route.wake_seconds is None:
+        return None
+    passed = now - route.since if route.state == State.AWAKENING else 0.0
+    pause = max(0.0, route.retry_at - now) if route.retry_at else 0.0
+    return round(pause + max(0.0, route.wake_seconds - passed), 3)
+
+
+def _sleeps(endpoint: Endpoint) -> bool:
+    """Whether somebody would have to wake it: nobody has, as far as we know."""
+    return not endpoint.waking and endpoint.state not in (State.AWAKE, State.AWAKENING)
 
 
 def _wake_failed(route: Route, seconds: float) -> Problem:

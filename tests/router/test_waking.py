@@ -18,6 +18,11 @@ from tests.router.model import Model
 @pytest.fixture
 def sleeper(router: Router, control: ControlPlane, model: Model) -> Router:
     """A router that knows one sleeping model, `echo`, whose wake takes a moment."""
+    return sleeping(router, control, model)
+
+
+def sleeping(router: Router, control: ControlPlane, model: Model, **rules: Any) -> Router:
+    """The same, with rules on who may wake it."""
 
     def wake(kwargs: dict[str, Any]) -> None:
         control.publish("echo", state="awakening")
@@ -25,7 +30,7 @@ def sleeper(router: Router, control: ControlPlane, model: Model) -> Router:
         control.awake("echo", model.port)
 
     control.on_wake = wake
-    control.publish("echo")
+    control.publish("echo", **rules)
     router.knows()
     return router
 
@@ -51,6 +56,15 @@ def test_a_wake_says_who_asked_and_by_which_route(sleeper: Router, control: Cont
 
     wake = control.wakes()[0]
     assert (wake["model_id"], wake["token_id"], wake["route"]) == (1, 11, "query")
+    assert (wake["method"], wake["address"]) == ("POST", "127.0.0.1")
+    assert time.time() - 5 < wake["asked_at"] < time.time()
+
+
+def test_a_status_that_wakes_says_whose_it_was(sleeper: Router, control: ControlPlane):
+    sleeper.request("GET", "/v1")
+
+    wake = wait_until(control.wakes)[0]
+    assert (wake["token_id"], wake["route"], wake["method"]) == (11, "status", "GET")
 
 
 def test_the_status_answers_at_once_and_wakes(sleeper: Router, control: ControlPlane):
@@ -387,3 +401,108 @@ def _memory_kib(router: Router) -> int:
     pid = Path(f"/proc/{router.process.pid}/task/{router.process.pid}/children").read_text().split()
     text = Path(f"/proc/{pid[0]}/status").read_text()
     return int(text.split("VmRSS:")[1].split()[0])
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [{"no_wake_routes": ("query",)}, {"no_wake_methods": ("POST",)}, {"no_wake_tokens": (11,)}],
+    ids=str,
+)
+def test_a_query_that_may_not_wake_is_told_so_and_wakes_nobody(
+    router: Router, control: ControlPlane, model: Model, rule: dict[str, Any]
+):
+    sleeper = sleeping(router, control, model, **rule)
+
+    answer = sleeper.query()
+
+    assert (answer.status, answer.code) == (503, "asleep")
+    assert "retry-after" not in answer.headers
+    assert answer.headers["x-dormouse-state"] == "asleep"
+    assert sleeper.event().outcome == "refused"
+    assert not control.wakes()
+
+
+def test_a_status_that_may_not_wake_is_answered_and_wakes_nobody(
+    router: Router, control: ControlPlane, model: Model
+):
+    sleeper = sleeping(router, control, model, no_wake_routes=("status",))
+
+    plain = sleeper.request("GET", "/v1")
+    verbose = sleeper.request("GET", "/v1?verbose=1")
+
+    assert plain.status == 200
+    assert plain.json == {
+        "status": "starting", "queryRoute": "/v1/query", "dataRoute": None, "errorRoute": None,
+    }  # fmt: skip
+    assert verbose.json["wakes"] is False
+    assert sleeper.query().status == 200  # the query may, and is the first to wake it
+    assert [wake["route"] for wake in control.wakes()] == ["query"]
+
+
+def test_a_caller_without_a_token_may_be_kept_from_waking_a_public_model(
+    router: Router, control: ControlPlane, model: Model
+):
+    sleeper = sleeping(router, control, model, public=True, no_wake_tokens=(0,))
+
+    assert sleeper.query(token=None).code == "asleep"
+    assert sleeper.query().status == 200
+    assert sleeper.query(token=None).status == 200  # awake, it answers everybody
+    assert [wake["token_id"] for wake in control.wakes()] == [11]
+
+
+def test_who_may_not_wake_waits_along_with_who_may(
+    router: Router, control: ControlPlane, model: Model
+):
+    sleeper = sleeping(router, control, model, public=True, no_wake_tokens=(0,))
+    release = threading.Event()
+
+    def wake(kwargs: dict[str, Any]) -> None:
+        control.publish("echo", state="awakening")
+        release.wait(5)
+        control.awake("echo", model.port)
+
+    control.on_wake = wake
+    first, second = sleeper.wire(), sleeper.wire()
+    first.send(head("POST", "/v1/query", body=b"1"))
+    wait_until(control.wakes)
+    second.send(head("POST", "/v1/query", body=b"2", token=None))
+    release.set()
+
+    assert (first.read().status, second.read().status) == (200, 200)
+
+
+def test_the_verbose_status_says_how_long_a_wake_usually_takes(
+    router: Router, control: ControlPlane
+):
+    control.publish("echo", wake_seconds=8.0)
+    control.publish("other", state="awakening", since=time.time() - 3, wake_seconds=8.0)
+    router.knows("other")
+
+    asleep = router.request("GET", "/v1?verbose=1").json
+    awakening = router.request("GET", "/v1?verbose=1", host="other.models.test").json
+
+    assert asleep["eta_seconds"] == 8.0
+    assert 4 < awakening["eta_seconds"] < 5.1
+    assert router.request("GET", "/v1").json.keys() == {
+        "status", "queryRoute", "dataRoute", "errorRoute",
+    }  # fmt: skip
+
+
+def test_a_wake_of_unknown_length_has_no_eta(sleeper: Router):
+    assert sleeper.request("GET", "/v1?verbose=1").json["eta_seconds"] is None
+
+
+def test_who_finds_the_queue_full_is_told_to_come_back_when_the_model_is_awake(
+    tmp_path: Path, control: ControlPlane
+):
+    limits = ("--limit", "held_per_model=1")
+    with running_router(tmp_path, "--redis", control.url, *limits) as router:
+        control.publish("echo", state="awakening", since=time.time(), wake_seconds=40.0)
+        router.knows()
+        router.wire().send(head("POST", "/v1/query", body=b"1"))
+        time.sleep(0.2)
+
+        answer = router.query()
+
+    assert answer.code == "queue_full"
+    assert 35 < int(answer.headers["retry-after"]) <= 40
