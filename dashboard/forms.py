@@ -86,6 +86,9 @@ class RunsForm(PageForm):
         label="Memory in MiB", min_value=16, initial=512, help_text="More than that ends it."
     )
     cpus = forms.FloatField(label="CPUs", min_value=0.01, initial=1.0)
+    gpus = forms.IntegerField(
+        label="GPUs", min_value=0, initial=0, required=False, help_text="Whole ones, its own."
+    )
     concurrency = forms.IntegerField(
         label="Requests at once",
         min_value=0,
@@ -136,6 +139,7 @@ class RunsForm(PageForm):
             environment=data["environment"],
             memory_mb=data["memory_mb"],
             cpus=data["cpus"],
+            gpus=data["gpus"] or 0,
             concurrency=data["concurrency"],
         )
 
@@ -284,6 +288,7 @@ def revision_initial(revision: Revision) -> Mapping[str, Any]:
     names = ("image", "protocol", "command", "port", "query_path", "health_path", "info_path")
     initial = {name: getattr(revision, name) for name in names}
     initial |= {"memory_mb": revision.memory_mb, "cpus": f"{revision.cpus:g}"}
+    initial["gpus"] = revision.gpus
     initial["concurrency"] = revision.concurrency
     lines = [f"{name}={value}" for name, value in revision.environment.items()]
     initial["environment"] = "\n".join(lines)

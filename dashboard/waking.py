@@ -40,16 +40,21 @@ def view(model: HostedModel, *, now: datetime) -> Wake:
     build = queries.build_of(model.revision)
     building = build is not None and build.status in (BuildStatus.WAITING, BuildStatus.RUNNING)
     return Wake(
-        steps=_steps(build, queries.current_replica(model), building=building),
+        steps=_steps(model, build, queries.current_replica(model), building=building),
         build=build if building else None,
         passed=times.lasting(max(0, int((now - model.state_changed_at).total_seconds()))),
     )
 
 
-def _steps(build: Build | None, replica: Replica | None, *, building: bool) -> list[Step]:
+def _steps(
+    model: HostedModel, build: Build | None, replica: Replica | None, *, building: bool
+) -> list[Step]:
     started = replica is not None and replica.started_at is not None
     words = ["Start its container", "Wait until the model answers"]
     done = [started, False]
+    if model.wait_reason:
+        words.insert(0, f"Wait for room. {model.wait_reason}")
+        done.insert(0, False)
     if build is not None:
         words.insert(0, "Build its image, once")
         done.insert(0, not building)

@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.http import HttpRequest
 
-from hosting.models import Build, HostedModel, Replica, Revision, Transition
+from hosting.models import Build, HostedModel, Replica, Revision, TeamLimit, Transition
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -32,3 +32,10 @@ class HostedModelAdmin(ReadOnlyAdmin):
 
 
 admin.site.register([Build, Replica, Revision, Transition], ReadOnlyAdmin)
+
+
+@admin.register(TeamLimit)
+class TeamLimitAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """What a team may hold at the same time; empty: the installation's default."""
+
+    list_display = ["team", "memory_mb", "cpus", "gpus"]

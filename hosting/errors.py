@@ -57,6 +57,13 @@ class ReplicaFailed(HostingError):
     status = 500
 
 
+class NeverFits(HostingError):
+    """A replica asks for more than any machine or its team has: waiting would not help."""
+
+    code = "never_fits"
+    status = 422
+
+
 class BuildFailed(HostingError):
     """A catalogue image could not be built; the message ends with the last lines of the build."""
 

@@ -97,6 +97,7 @@ def _publish_move(model: HostedModel, *, generation: int) -> None:
             since=model.state_changed_at.timestamp(),
             failure_reason=model.failure_reason or None,
             retry_at=_timestamp(model.retry_at),
+            wait_reason=None,  # a move ends the waiting
         )
         _send([moved])
     except redis.RedisError as error:
@@ -141,6 +142,7 @@ def build(model: HostedModel) -> wire.Route:
         request_timeout_seconds=float(model.request_timeout_seconds),
         failure_reason=model.failure_reason or None,
         retry_at=_timestamp(model.retry_at),
+        wait_reason=model.wait_reason or None,
         payment_required=model.payment_required,
         unpaid_tokens=tuple(sorted(token.pk for token in valid if token.payment_required)),
         since=model.state_changed_at.timestamp(),

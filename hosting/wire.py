@@ -87,6 +87,7 @@ class Route:
     max_body_bytes: int = 32 * 1024 * 1024
     failure_reason: str | None = None  # state "failed": why
     retry_at: float | None = None  # state "failed": when the next wake may be tried
+    wait_reason: str | None = None  # state "awakening": why there is no replica yet
     payment_required: bool = False  # queries are answered 402 until the team has paid
     unpaid_tokens: tuple[int, ...] = ()  # ids of tokens whose own budget is used up: 402
     since: float = 0.0  # when it came into this state

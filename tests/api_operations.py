@@ -56,6 +56,7 @@ OPERATIONS = [
     Operation("token", "DELETE", 204),
     Operation("model-usage", query="?bucket=hour"),
     Operation("usage"),
+    Operation("capacity"),
     Operation("model-statistics", query="?by=token"),
     Operation("billing"),
     Operation("budgets", "PUT", 200, {"amount": "100.00", "stop": True}),

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from hosting.errors import BuildFailed, ReplicaFailed, RuntimeUnavailable
 from hosting.protocols.base import ModelProtocol, Readiness, Settings
-from hosting.runtimes.base import Observed, Progress, Recipe, ReplicaSpec, Status
+from hosting.runtimes.base import LOCAL, Node, Observed, Progress, Recipe, ReplicaSpec, Status
 
 
 @dataclass
@@ -25,6 +25,7 @@ class FakeRuntime:
     warning: str | None = None
     watches: bool = True
     pauses: bool = True
+    machines: list[Node] = field(default_factory=lambda: [Node(LOCAL, 1_000_000, 1_000)])
     told: list[str] = field(default_factory=list)
     host: str = "127.0.0.1"
     first_port: int = 40001
@@ -41,6 +42,10 @@ class FakeRuntime:
     _observed: dict[str, Observed] = field(default_factory=dict)
     _logs: dict[str, str] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def nodes(self) -> list[Node]:
+        self._answer()
+        return list(self.machines)
 
     def start(self, spec: ReplicaSpec) -> Observed:
         self._answer()

@@ -7,6 +7,7 @@ from hosting.api.errors import unknown_address
 from hosting.api.views.account import AccountViewSet
 from hosting.api.views.api_keys import ApiKeyViewSet
 from hosting.api.views.billing import BillingViewSet as Billing
+from hosting.api.views.capacity import CapacityViewSet
 from hosting.api.views.catalogue import CatalogueViewSet
 from hosting.api.views.hosted_models import HostedModelViewSet as Models
 from hosting.api.views.replicas import ReplicaViewSet
@@ -59,6 +60,7 @@ urlpatterns = [
         name="token",
     ),
     path(f"{_MODEL}usage/", UsageViewSet.as_view({"get": "model"}), name="model-usage"),
+    path("capacity/", CapacityViewSet.as_view({"get": "team_total"}), name="capacity"),
     path("usage/", UsageViewSet.as_view({"get": "team_total"}), name="usage"),
     path(
         f"{_MODEL}statistics/",

@@ -4,7 +4,7 @@ A deploy fails no request: the new replicas are started beside the old ones, the
 when they answer, and each old one is stopped when every router has finished what it sent there.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import redis
 from django.conf import settings
@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import F
 
 from hosting import route_table
-from hosting.lifecycle import draining, replicas, revisions, starting
+from hosting.lifecycle import capacity, draining, replicas, revisions, starting
 from hosting.lifecycle.leases import Lease
 from hosting.lifecycle.tools import Tools
 from hosting.models import HostedModel, Replica
@@ -50,10 +50,16 @@ def _add(
     elif isinstance(outcome, starting.Failed):
         if older and revisions.give_way(model, reason=outcome.reason, now=now):
             return
-        # What serves goes on serving; more is tried when the load asks for it again.
-        HostedModel.objects.filter(pk=model.pk).update(
-            desired_replicas=max(1, serving), retry_at=now + RETRY_AFTER
-        )
+        _try_later(model, serving=serving, now=now)
+    elif isinstance(outcome, capacity.Wait):
+        _try_later(model, serving=serving, now=now)
+
+
+def _try_later(model: HostedModel, *, serving: int, now: datetime) -> None:
+    """What serves goes on serving; more is tried when the load asks for it again."""
+    HostedModel.objects.filter(pk=model.pk).update(
+        desired_replicas=max(1, serving), retry_at=now + RETRY_AFTER
+    )
 
 
 def _withdraw(replica: Replica, *, model: HostedModel, tools: Tools) -> None:

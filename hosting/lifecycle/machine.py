@@ -61,7 +61,7 @@ def _try(
     target = after(model.current_state, event)
     if target is None:
         return False
-    moved_to = {"state": target, "state_changed_at": now, **fields}
+    moved_to = {"state": target, "state_changed_at": now, "wait_reason": "", **fields}
     with transaction.atomic(savepoint=False):
         unmoved = HostedModel.objects.filter(pk=model.pk, generation=model.generation)
         if not unmoved.update(generation=F("generation") + 1, **moved_to):

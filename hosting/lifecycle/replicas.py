@@ -4,6 +4,7 @@ from django.db import transaction
 from django.db.models import F
 
 from hosting import route_table
+from hosting.lifecycle import capacity
 from hosting.lifecycle.tools import Tools
 from hosting.models import HostedModel, Replica
 from hosting.models.replica import ReplicaStatus
@@ -18,6 +19,7 @@ def stop(replica: Replica, *, tools: Tools) -> None:
     Replica.objects.filter(pk=replica.pk).update(
         status=ReplicaStatus.GONE, stopped_at=tools.clock.now()
     )
+    capacity.tell_waiting()
 
 
 def bury(replica: Replica, *, tools: Tools) -> None:
@@ -42,3 +44,4 @@ def bury(replica: Replica, *, tools: Tools) -> None:
         HostedModel.objects.filter(pk=replica.model_id).update(generation=F("generation") + 1)
         route_table.publish_on_commit(replica.model_id)
     tools.runtime.stop(replica.name, grace_seconds=0)
+    capacity.tell_waiting()

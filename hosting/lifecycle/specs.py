@@ -24,6 +24,7 @@ class RevisionSpec:
     arguments: Sequence[str] = ()
     memory_mb: int = 512
     cpus: float = 1.0
+    gpus: int = 0
     concurrency: int | None = None
 
 

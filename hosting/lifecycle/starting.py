@@ -9,11 +9,11 @@ from django.db import transaction
 
 from hosting import protocols, route_table
 from hosting.errors import HostingError, RuntimeUnavailable
-from hosting.lifecycle import builds, machine, replicas, revisions, wakes
+from hosting.lifecycle import builds, capacity, machine, replicas, revisions, wakes
 from hosting.lifecycle.leases import Lease
 from hosting.lifecycle.readiness import intervals
 from hosting.lifecycle.tools import Tools
-from hosting.models import HostedModel, Replica, Revision
+from hosting.models import HostedModel, Replica
 from hosting.models.replica import ReplicaStatus
 from hosting.protocols.base import ModelProtocol, Readiness, Settings
 from hosting.runtimes.base import Observed, ReplicaSpec, Resources, Status
@@ -49,6 +49,8 @@ def start(model: HostedModel, *, lease: Lease, tools: Tools) -> None:
     outcome = launch(model, during=State.AWAKENING, lease=lease, tools=tools)
     if isinstance(outcome, Ready):
         _become_ready(model, outcome, tools=tools)
+    elif isinstance(outcome, capacity.Wait):
+        capacity.note_waiting(model, outcome.reason)
     elif isinstance(outcome, Failed):
         now = tools.clock.now()
         if not revisions.give_way(model, reason=outcome.reason, now=now):
@@ -57,10 +59,11 @@ def start(model: HostedModel, *, lease: Lease, tools: Tools) -> None:
 
 def launch(
     model: HostedModel, *, during: State, lease: Lease, tools: Tools
-) -> Ready | Failed | None:
+) -> Ready | Failed | capacity.Wait | None:
     """Start one replica of the current revision and wait until it answers.
 
-    None: it is no longer wanted, its image is still being built, or the lease was lost.
+    None: it is no longer wanted, its image is still being built, or the lease was lost. Wait: there
+    is no room for it now.
     """
     revision = model.revision
     if revision is None:
@@ -68,7 +71,11 @@ def launch(
     try:
         if not builds.is_ready(revision, runtime=tools.runtime, now=tools.clock.now()):
             return None  # the build nudges us when it is done
-        replica = _replica_for(model, revision, tools=tools)
+        replica = capacity.claim(model, revision, tools=tools)
+        if isinstance(replica, capacity.Wait):
+            return replica
+        if model.wait_reason:
+            capacity.note_waiting(model, "")
         observed = tools.runtime.start(spec_of(replica))
     except RuntimeUnavailable:
         raise
@@ -90,7 +97,7 @@ def spec_of(replica: Replica) -> ReplicaSpec:
         image=revision.image,
         port=chosen.port or protocol.default_port,
         environment={**revision.environment, **protocol.environment(chosen)},
-        resources=Resources(memory_mb=revision.memory_mb, cpus=revision.cpus),
+        resources=Resources(memory_mb=revision.memory_mb, cpus=revision.cpus, gpus=revision.gpus),
         arguments=revision.arguments,
         labels={
             "dormouse.installation": settings.INSTALLATION,
@@ -99,6 +106,7 @@ def spec_of(replica: Replica) -> ReplicaSpec:
             "dormouse.revision": str(revision.number),
         },
         port_variable=protocol.port_variable,
+        node=replica.node,
     )
 
 
@@ -122,19 +130,6 @@ def fail(model: HostedModel, failed: Failed, *, now: datetime) -> None:
         cause=failed.reason,
         replica=failed.replica,
         **columns,
-    )
-
-
-def _replica_for(model: HostedModel, revision: Revision, *, tools: Tools) -> Replica:
-    """The replica being started: the one a dead worker left behind, else a new row."""
-    left_behind = model.replicas.filter(
-        status=ReplicaStatus.STARTING, revision=revision
-    ).select_related("model", "revision")
-    return left_behind.first() or Replica.objects.create(
-        model=model,
-        revision=revision,
-        runtime=tools.runtime.name,
-        created_at=tools.clock.now(),
     )
 
 

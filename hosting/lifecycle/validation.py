@@ -22,7 +22,7 @@ TIMEOUT_LIMITS = {
     "startup_timeout_seconds": (5, 1_800),
 }
 MOST_REPLICAS = 50
-MOST_MEMORY_MB, MOST_CPUS, MOST_JSON_BYTES = 1_048_576, 256, 65_536
+MOST_MEMORY_MB, MOST_CPUS, MOST_GPUS, MOST_JSON_BYTES = 1_048_576, 256, 64, 65_536
 
 
 def check_revision(spec: RevisionSpec) -> None:
@@ -43,6 +43,8 @@ def check_revision(spec: RevisionSpec) -> None:
         raise InvalidValue("Memory is at least 16 MiB.", field="memory_mb")
     if not 0.01 <= spec.cpus <= MOST_CPUS:
         raise InvalidValue(f"CPUs are 0.01 to {MOST_CPUS}.", field="cpus")
+    if not 0 <= spec.gpus <= MOST_GPUS:
+        raise InvalidValue(f"GPUs are 0 to {MOST_GPUS}.", field="gpus")
     _check_protocol(spec)
 
 

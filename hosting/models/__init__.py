@@ -13,6 +13,7 @@ from hosting.models.ledger import (
 )
 from hosting.models.replica import Replica
 from hosting.models.revision import Revision
+from hosting.models.team_limit import TeamLimit
 from hosting.models.token import EndpointToken
 from hosting.models.transition import Transition
 from hosting.models.usage import UsageDay, UsageHour, UsageMinute, UsageRecord
@@ -31,6 +32,7 @@ __all__ = [
     "Revision",
     "SpoolSegment",
     "SpoolSource",
+    "TeamLimit",
     "Transition",
     "UsageDay",
     "UsageHour",

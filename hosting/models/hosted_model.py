@@ -62,6 +62,8 @@ class HostedModel(models.Model):
     failure_reason = models.TextField(blank=True, editable=False)
     failure_count = models.PositiveIntegerField(default=0, editable=False)
     retry_at = models.DateTimeField(null=True, editable=False)
+    # Why an awakening model has no replica yet; empty unless it waits for room.
+    wait_reason = models.CharField(max_length=300, blank=True, editable=False)
     # How many replicas its load asks for, and when it last asked for that many.
     desired_replicas = models.PositiveIntegerField(default=1, editable=False)
     needed_at = models.DateTimeField(null=True, editable=False)

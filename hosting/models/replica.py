@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from hosting.models.hosted_model import HostedModel
 from hosting.models.revision import Revision
+from hosting.runtimes.base import LOCAL
 
 
 class ReplicaStatus(models.TextChoices):
@@ -28,6 +29,7 @@ class Replica(models.Model):
         max_length=10, choices=ReplicaStatus.choices, default=ReplicaStatus.STARTING
     )
     runtime = models.CharField(max_length=20)
+    node = models.CharField(max_length=100, default=LOCAL)  # holds its resources until it is gone
     host = models.CharField(max_length=100, blank=True)
     port = models.PositiveIntegerField(null=True)
     # The steps of a wake, each once, for the waterfall.

@@ -27,6 +27,7 @@ class Revision(models.Model):
     arguments = models.JSONField(default=list, blank=True)
     memory_mb = models.PositiveIntegerField(default=512)
     cpus = models.FloatField(default=1.0)
+    gpus = models.PositiveIntegerField(default=0)
     concurrency = models.PositiveIntegerField(null=True, blank=True)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"

@@ -73,6 +73,7 @@ TOO_MANY_CONNECTIONS = Problem(503, "too_many_connections", "The router is full.
 WAKE_TIMED_OUT = Problem(
     504, "wake_timed_out", "The model was not awake before the deadline. Try again.", 5
 )
+NO_ROOM = Problem(503, "no_room", "There was no room for the model before the deadline.", 30)
 QUEUE_TIMED_OUT = Problem(
     504, "queue_timed_out", "No slot came free before the deadline. Try again.", 5
 )

@@ -317,10 +317,15 @@ class Exchange(Relay):
             self.give_up(answers.BODY_TIMEOUT)
         else:
             self.outcome = Outcome.TIMEOUT
-            if self.endpoint.reachable():
-                self.give_up(answers.QUEUE_TIMED_OUT)
-            else:
-                self.give_up(waking.when_awake(answers.WAKE_TIMED_OUT, self.endpoint.route))
+            self.give_up(self._waited_in_vain())
+
+    def _waited_in_vain(self) -> Problem:
+        route = self.endpoint.route
+        if self.endpoint.reachable():
+            return answers.QUEUE_TIMED_OUT
+        if route.wait_reason:
+            return answers.NO_ROOM.saying(f"The model waits for room: {route.wait_reason}")
+        return waking.when_awake(answers.WAKE_TIMED_OUT, route)
 
     def refuse_waiting(self, problem: Problem) -> None:
         """There is nothing to wait for: the wake failed, or the model is gone."""

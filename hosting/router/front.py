@@ -111,6 +111,7 @@ def _answer_status(
             state=str(state),
             eta_seconds=waking.eta_seconds(route, now=asker.asked_at),
             wakes=route.may_be_woken_by(asker),
+            reason=route.wait_reason,
         )
     _answer(caller, request, body, state, complete=complete)
     if state in (State.ASLEEP, State.FAILED):  # a poll is no reason to stay awake

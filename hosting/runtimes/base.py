@@ -25,6 +25,21 @@ class Resources:
     memory_mb: int = 512
     cpus: float = 1.0
     pids: int = 256
+    gpus: int = 0
+
+
+# The only node of a runtime that has one.
+LOCAL = "local"
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A machine that takes replicas, and what it has in all."""
+
+    name: str
+    memory_mb: int
+    cpus: float
+    gpus: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +54,7 @@ class ReplicaSpec:
     arguments: Sequence[str] = ()  # overrides the image's command where given
     labels: Mapping[str, str] = field(default_factory=dict)
     port_variable: str = "PORT"  # the variable a process runtime sets when it chooses the port
+    node: str = LOCAL  # the node that was chosen for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +100,9 @@ class Runtime(Protocol):
     @property
     def warning(self) -> str | None:
         """What a person should know of how models are kept apart here, and what to do."""
+
+    def nodes(self) -> list[Node]:
+        """The machines that take replicas now; asked on each wake, so answered at once."""
 
     def start(self, spec: ReplicaSpec) -> Observed:
         """Start the replica, or find it under its name. Raises ReplicaFailed for a bad image."""

@@ -21,7 +21,7 @@ from typing import Any
 
 from hosting.errors import ReplicaFailed
 from hosting.runtimes import building, launcher, locks
-from hosting.runtimes.base import Observed, Progress, Recipe, ReplicaSpec, Status
+from hosting.runtimes.base import LOCAL, Node, Observed, Progress, Recipe, ReplicaSpec, Status
 from hosting.runtimes.images import catalogue_slug
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
@@ -47,6 +47,11 @@ class ProcessRuntime:
         self.installation = installation
         self._replicas = state_dir.absolute() / "replicas"
         self._builds = building.Builds(state_dir.absolute())
+
+    def nodes(self) -> list[Node]:
+        """This machine."""
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        return [Node(LOCAL, memory_mb=memory // (1024 * 1024), cpus=os.cpu_count() or 1)]
 
     def start(self, spec: ReplicaSpec) -> Observed:
         """Start the replica, or find it under its name, running or exited."""

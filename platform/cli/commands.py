@@ -5,7 +5,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from cli import credits, invoices, prices, usage
+from cli import credits, invoices, limits, prices, usage
 from cli.printing import fail
 from hosting.errors import HostingError
 
@@ -33,6 +33,7 @@ _groups: dict[str, tuple[typer.Typer, str]] = {
     "usage": (usage.app, "The ledger of requests: figures, proof, months, spools."),
     "invoices": (invoices.app, "Invoices, credit notes and payments."),
     "credits": (credits.app, "Prepaid credits of a team."),
+    "capacity": (limits.app, "Room for models: machines, teams' limits, who waits."),
     "prices": (prices.app, "Plans and what they cost."),
 }
 for _name, (_app, _help) in _groups.items():

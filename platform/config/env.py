@@ -39,6 +39,15 @@ class Environment(BaseSettings):
     state_dir: Path = ROOT / "var"
     replica_network: str = "dormouse-models"
 
+    node_memory_mb: int | None = Field(None, ge=64)  # for models, per node; None: its share
+    node_memory_share: float = Field(0.8, gt=0, le=1)
+    # CPU time is shared out among those who compute: far more may be promised than there is.
+    node_cpu_share: float = Field(16.0, gt=0)
+    node_gpus: int | None = Field(None, ge=0)  # None: what the engine says, which may be none
+    team_memory_mb: int | None = Field(None, ge=16)  # for each team; None: no limit
+    team_cpus: float | None = Field(None, gt=0)
+    team_gpus: int | None = Field(None, ge=0)
+
     idle_timeout_seconds: int = Field(300, ge=1)
     request_timeout_seconds: int = Field(600, ge=1)
     startup_timeout_seconds: int = Field(300, ge=1, le=1800)

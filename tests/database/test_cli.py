@@ -11,8 +11,9 @@ from typer.testing import CliRunner
 from cli.commands import app
 from hosting.billing.models import PlanPrice
 from hosting.metering import ledger
-from hosting.models import SpoolSource
+from hosting.models import HostedModel, SpoolSource
 from tests.database.conftest import make_event
+from tests.fakes import FakeRuntime
 
 pytestmark = pytest.mark.django_db
 
@@ -110,3 +111,25 @@ def test_what_is_not_there_is_said_in_one_line(run, team, arguments):
 def test_nothing_is_due_at_first(run):
     assert run("invoices", "issue") == "Nothing is due.\n"
     assert run("invoices", "list", "--json") == []
+
+
+def test_an_operator_sees_what_is_held_and_who_waits(run, model, monkeypatch):
+    monkeypatch.setattr("hosting.lifecycle.engine.runtime", FakeRuntime)
+    model.replicas.create(revision=model.revision, runtime="fake")
+    HostedModel.objects.filter(pk=model.pk).update(
+        state="awakening", wait_reason="No machine has 512 MiB of memory free."
+    )
+
+    assert "512 of 800,000" in run("capacity", "show")
+    assert f"{model} waits: No machine" in run("capacity", "show")
+    assert run("capacity", "show", "--json")["nodes"][0]["held"]["memory_mb"] == 512
+
+
+def test_an_operator_limits_a_team_and_takes_the_limit_back(run, team):
+    limited = run("capacity", "limit", team.name, "--memory", "4096", "--json")
+    more = run("capacity", "limit", team.name, "--gpus", "2", "--json")
+    cleared = run("capacity", "limit", team.name, "--clear", "--json")
+
+    assert limited["limit"] == {"memory_mb": 4096, "cpus": None, "gpus": None}
+    assert more["limit"] == {"memory_mb": 4096, "cpus": None, "gpus": 2}
+    assert set(cleared["limit"].values()) == {None}

@@ -212,6 +212,30 @@ def test_the_deadline_covers_the_wait(router: Router, control: ControlPlane):
     assert (event.outcome, event.counted, event.status) == ("timeout", False, 504)
 
 
+def test_whoever_waits_for_room_until_the_deadline_is_told_so(
+    router: Router, control: ControlPlane
+):
+    control.publish("echo", request_timeout_seconds=0.5)
+    control.on_wake = lambda _: control.publish(
+        "echo", state="awakening", wait_reason="No machine has 512 MiB of memory free."
+    )
+    router.knows()
+
+    answer = router.query()
+
+    assert (answer.status, answer.code) == (503, "no_room")
+    assert "512 MiB of memory" in answer.body.decode()
+    assert int(answer.headers["retry-after"]) > 0
+
+
+def test_a_status_tells_what_a_wake_waits_for_if_asked(router: Router, control: ControlPlane):
+    control.publish("echo", state="awakening", wait_reason="No machine has room.")
+    router.knows()
+
+    assert router.request("GET", "/v1?verbose=1").json["reason"] == "No machine has room."
+    assert "reason" not in router.request("GET", "/v1").json
+
+
 def test_the_deadline_covers_the_work(router: Router, control: ControlPlane, model: Model):
     model.handler = models.after(5)
     control.known_to_router(control.awake("echo", model.port, request_timeout_seconds=0.5))

@@ -49,6 +49,7 @@ class HostedModelSerializer(serializers.ModelSerializer[HostedModel]):
             "state",
             "state_changed_at",
             "failure",
+            "wait_reason",
             "idle_timeout_seconds",
             "deep_sleep_after_seconds",
             "min_replicas",

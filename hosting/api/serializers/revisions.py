@@ -9,7 +9,7 @@ from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
 from hosting.lifecycle.specs import RevisionSpec, catalogue_spec
-from hosting.lifecycle.validation import MOST_CPUS, MOST_MEMORY_MB
+from hosting.lifecycle.validation import MOST_CPUS, MOST_GPUS, MOST_MEMORY_MB
 from hosting.models import Revision
 from hosting.protocols import PROTOCOLS
 
@@ -53,6 +53,7 @@ class RevisionSerializer(serializers.ModelSerializer[Revision]):
             "arguments",
             "memory_mb",
             "cpus",
+            "gpus",
             "concurrency",
             "created_at",
             "created_by",
@@ -103,6 +104,7 @@ class NewRevisionSerializer(serializers.Serializer[Any]):
     )
     memory_mb = serializers.IntegerField(min_value=16, max_value=MOST_MEMORY_MB, required=False)
     cpus = serializers.FloatField(min_value=0.01, max_value=MOST_CPUS, required=False)
+    gpus = serializers.IntegerField(min_value=0, max_value=MOST_GPUS, required=False)
     concurrency = serializers.IntegerField(
         min_value=0, max_value=10_000, allow_null=True, required=False, help_text="0: no limit."
     )
