@@ -5,12 +5,15 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
+from django.db.models import QuerySet
 
 from dashboard import option_fields
 from hosting.catalogue import CatalogueEntry
 from hosting.errors import HostingError
 from hosting.lifecycle.specs import RevisionSpec
-from hosting.models import HostedModel, Revision
+from hosting.logs.reading import Filter
+from hosting.models import HostedModel, Replica, Revision
+from hosting.models.log import LogStream
 from hosting.protocols import PROTOCOLS
 
 PROTOCOL_WORDS = {
@@ -29,6 +32,12 @@ VISIBILITY_CHOICES = [
     ("private", "Private"),
     ("public", "Public"),
 ]
+
+
+def _clock() -> forms.DateTimeInput:
+    return forms.DateTimeInput(
+        attrs={"type": "datetime-local", "step": "1"}, format="%Y-%m-%dT%H:%M:%S"
+    )
 
 
 class PageForm(forms.Form):
@@ -281,6 +290,56 @@ class DeleteForm(PageForm):
         if typed != self.subdomain:
             raise forms.ValidationError(f"That is not “{self.subdomain}”. Type it exactly.")
         return typed
+
+
+class ReplicaField(forms.ModelChoiceField[Replica]):
+    """A choice of replicas, told apart by number and start."""
+
+    def label_from_instance(self, obj: Replica) -> str:
+        """The number the lines carry, and when it was started."""
+        return f"r{obj.pk}, from {obj.created_at:%d %b %H:%M}"
+
+
+class LogFilterForm(PageForm):
+    """Which lines of a log; what can't be read is as if nothing was chosen."""
+
+    replica = ReplicaField(Replica.objects.none(), required=False, empty_label="Every replica")
+    stream = forms.ChoiceField(choices=[("", "Every stream"), *LogStream.choices], required=False)
+    since = forms.DateTimeField(required=False, label="From (UTC)", widget=_clock())
+    until = forms.DateTimeField(required=False, label="To (UTC)", widget=_clock())
+    search = forms.CharField(
+        required=False,
+        max_length=200,
+        label="Containing",
+        widget=forms.TextInput(attrs={"type": "search", "autocomplete": "off"}),
+    )
+
+    def __init__(self, data: Any, *, replicas: QuerySet[Replica]) -> None:
+        super().__init__(data)
+        field = self.fields["replica"]
+        assert isinstance(field, forms.ModelChoiceField)
+        field.queryset = replicas
+
+    def chosen(self) -> Filter:
+        """The lines that are wanted."""
+        self.is_valid()
+        data = self.cleaned_data
+        replica = data.get("replica")
+        return Filter(
+            replica=replica.pk if replica else None,
+            stream=data.get("stream", ""),
+            since=data.get("since"),
+            until=data.get("until"),
+            search=data.get("search", ""),
+        )
+
+    def is_open_ended(self) -> bool:
+        """Whether lines that are still to come may be among them."""
+        return not self.errors and self.cleaned_data.get("until") is None
+
+    def given(self) -> dict[str, str]:
+        """What was chosen, as it stands in the address."""
+        return {name: self.data[name] for name in self.fields if self.data.get(name)}
 
 
 def revision_initial(revision: Revision) -> Mapping[str, Any]:

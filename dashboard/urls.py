@@ -2,7 +2,17 @@
 
 from django.urls import include, path
 
-from dashboard.views import creating, listing, live, managing, model, playground, secrets, team
+from dashboard.views import (
+    creating,
+    listing,
+    live,
+    logs,
+    managing,
+    model,
+    playground,
+    secrets,
+    team,
+)
 
 urlpatterns = [
     path("", listing.models, name="models"),
@@ -13,6 +23,8 @@ urlpatterns = [
     path("models/<slug:subdomain>/", model.page, name="model"),
     path("models/<slug:subdomain>/head/", model.head, name="model-head"),
     path("models/<slug:subdomain>/activity/", model.activity, name="model-activity"),
+    path("models/<slug:subdomain>/logs/", logs.log, name="model-logs"),
+    path("models/<slug:subdomain>/logs/download/", logs.download, name="model-logs-download"),
     path("models/<slug:subdomain>/playground/", playground.playground, name="model-playground"),
     path("models/<slug:subdomain>/code/", model.snippet, name="model-snippet"),
     path("models/<slug:subdomain>/wake/", model.wake, name="model-wake"),

@@ -25,6 +25,7 @@ ROUTES_KEY = "dormouse:routes"
 ROUTES_CHANNEL = "dormouse:routes:changed"
 ROUTES_EPOCH_KEY = "dormouse:routes:epoch"
 ROUTERS_KEY = "dormouse:routers"
+LOGS_CHANNEL = "dormouse:logs"  # says of which model there are new log lines, for open pages
 ROUTER_LEASE_SECONDS = 10
 # What a request can be, as usage events and the rules on waking name it.
 ROUTES = ("status", "info", "query", "other")

@@ -47,6 +47,8 @@ OPERATIONS = [
     Operation("activate", "POST"),
     Operation("deactivate", "POST"),
     Operation("replicas"),
+    Operation("logs", query="?stream=stderr"),
+    Operation("logs-tail", query="?after=0"),
     Operation("transitions"),
     Operation("revisions"),
     Operation("revisions", "POST", 201, MODEL),

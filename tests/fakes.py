@@ -7,7 +7,17 @@ from datetime import datetime, timedelta
 
 from hosting.errors import BuildFailed, ReplicaFailed, RuntimeUnavailable
 from hosting.protocols.base import ModelProtocol, Readiness, Settings
-from hosting.runtimes.base import LOCAL, Node, Observed, Progress, Recipe, ReplicaSpec, Status
+from hosting.runtimes.base import (
+    LOCAL,
+    Node,
+    Observed,
+    Output,
+    Progress,
+    Recipe,
+    ReplicaSpec,
+    Status,
+    Stream,
+)
 
 
 @dataclass
@@ -40,7 +50,9 @@ class FakeRuntime:
     built: set[str] = field(default_factory=set)
     failing_builds: set[str] = field(default_factory=set)
     _observed: dict[str, Observed] = field(default_factory=dict)
-    _logs: dict[str, str] = field(default_factory=dict)
+    nanoseconds: int = 1_780_000_000_000_000_000
+    last_words: str = ""  # what every container writes when it is told to end
+    _logs: dict[str, list[Output]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def nodes(self) -> list[Node]:
@@ -78,6 +90,15 @@ class FakeRuntime:
         self._answer()
         return list(self._observed.values())
 
+    def end(self, name: str, *, grace_seconds: float = 10.0) -> None:
+        self._answer()
+        if self._is_running(name):
+            if self.last_words:
+                self.write_log(name, self.last_words)
+            self._observed[name] = replace(
+                self._observed[name], status=Status.EXITED, host=None, port=None, exit_code=0
+            )
+
     def stop(self, name: str, *, grace_seconds: float = 10.0) -> None:
         self._answer()
         if self._observed.pop(name, None) is not None:
@@ -108,9 +129,10 @@ class FakeRuntime:
         while self.told:
             yield self.told.pop(0)
 
-    def logs(self, name: str, *, lines: int = 50) -> str:
+    def log(self, name: str, *, after: int = 0, follow: bool = False) -> Iterator[Output]:
+        """What was written; followed, it ends as when the engine goes away."""
         self._answer()
-        return "".join(self._logs.get(name, "").splitlines(keepends=True)[-lines:])
+        yield from [each for each in self._logs.get(name, []) if each.at > after]
 
     def is_built(self, recipe: Recipe) -> bool:
         self._answer()
@@ -143,9 +165,11 @@ class FakeRuntime:
         """The container is gone without a trace, as after a pruned engine."""
         del self._observed[name]
 
-    def write_log(self, name: str, text: str) -> None:
-        """The model prints something."""
-        self._logs[name] = self._logs.get(name, "") + text
+    def write_log(self, name: str, text: str, *, stream: str = Stream.OUT) -> None:
+        """The model prints something; each line a second after the one before."""
+        for line in text.splitlines():
+            self.nanoseconds += 1_000_000_000
+            self._logs.setdefault(name, []).append(Output(self.nanoseconds, stream, line))
 
     def _answer(self) -> None:
         if not self.available:

@@ -61,6 +61,11 @@ def eventually(look, *, within_seconds: float = 20.0):
         time.sleep(0.01)
 
 
+def said(runtime: Runtime, name: str) -> str:
+    """What a replica has written so far, both streams."""
+    return "".join(f"{each.text}\n" for each in runtime.log(name))
+
+
 def ready(observed: Observed) -> Observed:
     """Wait until the server inside answers."""
     eventually(lambda: ask(observed, "/healthcheck")[0] == 200)

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_GET
 
 from dashboard.teams import membership_of
 from hosting.models import UsageMinute
-from hosting.wire import ROUTES_CHANNEL, Route
+from hosting.wire import LOGS_CHANNEL, ROUTES_CHANNEL, Route
 
 HEARTBEAT_SECONDS = 15.0
 USAGE_SECONDS = 3.0
@@ -48,14 +48,14 @@ async def events(team_id: int) -> AsyncIterator[str]:
     end = loop.time() + LONGEST_SECONDS
     usage, beat = await _usage(team_id), loop.time()
     try:
-        await subscription.subscribe(ROUTES_CHANNEL)
+        await subscription.subscribe(ROUTES_CHANNEL, LOGS_CHANNEL)
         yield "retry: 2000\n\n" + _event("hello", {})
         while loop.time() < end:
             message = await subscription.get_message(
                 ignore_subscribe_messages=True, timeout=USAGE_SECONDS
             )
             if message is not None:
-                if text := _change(message["data"], team_id):
+                if text := _told(message, team_id):
                     yield text
                 continue
             counted = await _usage(team_id)
@@ -70,6 +70,20 @@ async def events(team_id: int) -> AsyncIterator[str]:
     finally:
         await subscription.aclose()  # type: ignore[no-untyped-call]
         await client.aclose()
+
+
+def _told(message: dict[str, Any], team_id: int) -> str:
+    if message["channel"] == LOGS_CHANNEL.encode():
+        return _written(message["data"], team_id)
+    return _change(message["data"], team_id)
+
+
+def _written(data: bytes, team_id: int) -> str:
+    """New lines in a model's log, not which: the page asks for them."""
+    hint = json.loads(data)
+    if hint["team_id"] != team_id:
+        return ""
+    return _event("log", {"subdomain": hint["subdomain"]})
 
 
 def _change(data: bytes, team_id: int) -> str:

@@ -10,6 +10,7 @@ from hosting.api.views.billing import BillingViewSet as Billing
 from hosting.api.views.capacity import CapacityViewSet
 from hosting.api.views.catalogue import CatalogueViewSet
 from hosting.api.views.hosted_models import HostedModelViewSet as Models
+from hosting.api.views.logs import LogViewSet
 from hosting.api.views.replicas import ReplicaViewSet
 from hosting.api.views.revisions import RevisionViewSet
 from hosting.api.views.tokens import EndpointTokenViewSet
@@ -38,6 +39,8 @@ urlpatterns = [
     path(f"{_MODEL}activate/", Models.as_view({"post": "activate"}), name="activate"),
     path(f"{_MODEL}deactivate/", Models.as_view({"post": "deactivate"}), name="deactivate"),
     path(f"{_MODEL}replicas/", ReplicaViewSet.as_view({"get": "list"}), name="replicas"),
+    path(f"{_MODEL}logs/", LogViewSet.as_view({"get": "list"}), name="logs"),
+    path(f"{_MODEL}logs/tail/", LogViewSet.as_view({"get": "tail"}), name="logs-tail"),
     path(f"{_MODEL}transitions/", TransitionViewSet.as_view({"get": "list"}), name="transitions"),
     path(
         f"{_MODEL}revisions/",

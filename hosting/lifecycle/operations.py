@@ -14,6 +14,7 @@ from hosting import route_table, subdomains, tokens, wire
 from hosting.errors import InvalidValue, ModelInactive, SubdomainTaken, WakeBackoff
 from hosting.lifecycle import builds, draining, machine, validation, wakes
 from hosting.lifecycle.specs import RevisionSpec, catalogue_spec
+from hosting.logs import keeping
 from hosting.models import EndpointToken, HostedModel, Revision
 from hosting.states import Event, State
 
@@ -193,9 +194,13 @@ def sleep(model: HostedModel, *, cause: str, now: datetime) -> None:
 
 
 def delete_model(model: HostedModel, *, cause: str, now: datetime) -> None:
-    """Delete for good. Its usage stays on record; its name stays the team's for 90 days."""
+    """Delete for good, its log included. Its usage stays on record.
+
+    Its name stays the team's for 90 days.
+    """
     with transaction.atomic():
         _change(model, active=False, deleted_at=now)
+        keeping.erase(model)
         if not _put_to_sleep(model, cause=cause, now=now):
             machine.nudge_on_commit(model.pk)
 

@@ -6,6 +6,7 @@ from django.db.models import F
 from hosting import route_table
 from hosting.lifecycle import capacity
 from hosting.lifecycle.tools import Tools
+from hosting.logs import keeping, reading
 from hosting.models import HostedModel, Replica
 from hosting.models.replica import ReplicaStatus
 
@@ -13,9 +14,11 @@ KEPT_LOG_LINES = 50
 
 
 def stop(replica: Replica, *, tools: Tools) -> None:
-    """Stop and remove one replica; the row says so before and after."""
+    """Stop and remove one replica, its log kept; the row says so before and after."""
     Replica.objects.filter(pk=replica.pk).update(status=ReplicaStatus.STOPPING)
-    tools.runtime.stop(replica.name)
+    tools.runtime.end(replica.name)
+    keeping.collect(replica, runtime=tools.runtime)
+    tools.runtime.stop(replica.name, grace_seconds=0)
     Replica.objects.filter(pk=replica.pk).update(
         status=ReplicaStatus.GONE, stopped_at=tools.clock.now()
     )
@@ -27,7 +30,8 @@ def bury(replica: Replica, *, tools: Tools) -> None:
     observed = tools.runtime.find(replica.name)
     replica.exit_code = observed.exit_code if observed else None
     replica.out_of_memory = bool(observed and observed.out_of_memory)
-    replica.last_log_lines = tools.runtime.logs(replica.name, lines=KEPT_LOG_LINES)
+    keeping.collect(replica, runtime=tools.runtime)
+    replica.last_log_lines = reading.last_words(replica, count=KEPT_LOG_LINES)
     replica.status = ReplicaStatus.GONE
     replica.stopped_at = tools.clock.now()
     with transaction.atomic():

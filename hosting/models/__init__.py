@@ -11,6 +11,7 @@ from hosting.models.ledger import (
     SpoolSegment,
     SpoolSource,
 )
+from hosting.models.log import LogLine, ReplicaLog
 from hosting.models.replica import Replica
 from hosting.models.revision import Revision
 from hosting.models.team_limit import TeamLimit
@@ -27,8 +28,10 @@ __all__ = [
     "EndpointToken",
     "HostedModel",
     "LedgerClock",
+    "LogLine",
     "Reconciliation",
     "Replica",
+    "ReplicaLog",
     "Revision",
     "SpoolSegment",
     "SpoolSource",

@@ -71,6 +71,22 @@ class Observed:
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
+class Stream:
+    """Where a line of output came from."""
+
+    OUT = "stdout"
+    ERR = "stderr"
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One line a replica wrote, without its end. Within a stream `at` only rises."""
+
+    at: int  # nanoseconds since 1970
+    stream: str
+    text: str
+
+
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """How a catalogue entry is built: the folder it lives in and what it is made of."""
@@ -113,8 +129,11 @@ class Runtime(Protocol):
     def replicas(self) -> list[Observed]:
         """Every replica of this installation."""
 
+    def end(self, name: str, *, grace_seconds: float = 10.0) -> None:
+        """SIGTERM, grace, SIGKILL; what it wrote stays until `stop`. Paused is no obstacle."""
+
     def stop(self, name: str, *, grace_seconds: float = 10.0) -> None:
-        """SIGTERM, grace, SIGKILL, remove. Gone already is success, paused is no obstacle."""
+        """`end` it and remove it with all it wrote. Gone already is success."""
 
     def pause(self, name: str) -> None:
         """Freeze the replica. One that has ended or is gone stays as it is."""
@@ -128,8 +147,12 @@ class Runtime(Protocol):
         What ended before the first call, or between two, is not told.
         """
 
-    def logs(self, name: str, *, lines: int = 50) -> str:
-        """The last lines the replica wrote; empty when it is gone."""
+    def log(self, name: str, *, after: int = 0, follow: bool = False) -> Iterator[Output]:
+        """What the replica has written since that time, in the order it came; nothing if gone.
+
+        Followed, it goes on until the replica ends, or until the engine goes away: ask again then,
+        with the time of the last line. Of a replica that writes a lot only the last part is kept.
+        """
 
     def is_built(self, recipe: Recipe) -> bool:
         """Whether the catalogue image of exactly this fingerprint is there."""

@@ -5,6 +5,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,17 @@ from docker.errors import APIError, NotFound
 from docker.types import LogConfig, Ulimit
 
 from hosting.errors import ReplicaFailed
-from hosting.runtimes.base import LOCAL, Node, Observed, Progress, Recipe, ReplicaSpec, Status
+from hosting.runtimes import docker_log
+from hosting.runtimes.base import (
+    LOCAL,
+    Node,
+    Observed,
+    Output,
+    Progress,
+    Recipe,
+    ReplicaSpec,
+    Status,
+)
 from hosting.runtimes.docker_images import DockerImages
 from hosting.runtimes.engine import Engine, answering, explanation
 from hosting.runtimes.images import catalogue_slug, is_reference
@@ -30,7 +41,6 @@ _RUNNING = ("running", "paused", "restarting")
 _USER = "10001:10001"
 _TMP_MB = 64
 _OPEN_FILES = 20_000
-_LOG_TAIL_BYTES = 256 * 1024
 _APPEARS_WITHIN_SECONDS = 5.0
 # A container that was made and not started belongs to a worker between two calls, or to one that
 # died there. After this long it is the latter.
@@ -122,15 +132,16 @@ class DockerRuntime:
         observed = (_observed(each, left_over=True) for each in found if each)
         return [each for each in observed if each]
 
+    def end(self, name: str, *, grace_seconds: float = 10.0) -> None:
+        """Stop, and leave the container with its log."""
+        with answering(f"{name} could not be stopped"), suppress(NotFound):
+            self._engine.client.stop(self._container(name), timeout=math.ceil(grace_seconds))
+
     def stop(self, name: str, *, grace_seconds: float = 10.0) -> None:
         """Stop and remove; somebody else doing the same at the same time is success."""
-        container = self._container(name)
-        with answering(f"{name} could not be stopped"):
-            try:
-                self._engine.client.stop(container, timeout=math.ceil(grace_seconds))
-                self._remove(container)
-            except NotFound:
-                return
+        self.end(name, grace_seconds=grace_seconds)
+        with answering(f"{name} could not be removed"):
+            self._remove(self._container(name))
 
     def pause(self, name: str) -> None:
         """Freeze by the kernel's freezer: no CPU, all memory kept."""
@@ -166,14 +177,12 @@ class DockerRuntime:
                 if name:
                     yield name
 
-    def logs(self, name: str, *, lines: int = 50) -> str:
-        """Both streams, in the order they came, the last part of what is asked for."""
+    def log(self, name: str, *, after: int = 0, follow: bool = False) -> Iterator[Output]:
+        """Both streams as the engine keeps them: two files of a mebibyte that take turns."""
         with answering(f"The log of {name} could not be read"):
-            try:
-                data: bytes = self._engine.client.logs(self._container(name), tail=lines)
-            except NotFound:
-                return ""
-        return data[-_LOG_TAIL_BYTES:].decode(errors="replace")
+            for output in docker_log.lines(self._engine.log(self._container(name), after, follow)):
+                if output.at > after:
+                    yield output
 
     def is_built(self, recipe: Recipe) -> bool:
         """Whether the engine has the image of this fingerprint."""

@@ -14,6 +14,7 @@ import selectors
 import signal
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ REPLICA = "replica.json"  # written here: who runs it
 EXIT = "exit.json"  # written here: how it ended
 LOG = "log"
 OLD_LOG = "log.1"
+LONGEST_LINE = 16 * 1024
 
 
 def main(folder: Path, lock: int) -> int:
@@ -131,7 +133,7 @@ def _supervise(folder: Path, launch: dict[str, Any], tell: int) -> int:
             env=launch["environment"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stderr=subprocess.PIPE,
             process_group=0,
         )
     except (OSError, ValueError) as error:
@@ -158,20 +160,24 @@ def _tell(pipe: int, verdict: str) -> None:
 def _watch(server: "subprocess.Popen[bytes]", wake: int, log: "BoundedLog") -> int:
     """Carry output to the log and signals to the server until it ends; return its exit code."""
     assert server.stdout is not None
-    output = server.stdout.fileno()
-    os.set_blocking(output, False)
+    assert server.stderr is not None
+    streams = {server.stdout.fileno(): b"o", server.stderr.fileno(): b"e"}
     with selectors.DefaultSelector() as selector:
-        selector.register(output, selectors.EVENT_READ)
         selector.register(wake, selectors.EVENT_READ)
+        for output in streams:
+            os.set_blocking(output, False)
+            selector.register(output, selectors.EVENT_READ)
         while server.poll() is None:
             for key, _ in selector.select():
                 if key.fd == wake:
                     _forward(os.read(wake, 512), server)
-                elif log.copy(output) is False:
-                    selector.unregister(output)
+                elif log.copy(key.fd, streams[key.fd]) is False:
+                    selector.unregister(key.fd)
     _kill_group(server.pid)  # what the server left behind goes with it
-    while log.copy(output):
-        pass
+    for output, name in streams.items():
+        while log.copy(output, name):
+            pass
+    log.close()
     # 128 + n for a signal, as a container engine says it.
     return server.returncode if server.returncode >= 0 else 128 - server.returncode
 
@@ -187,15 +193,20 @@ def _kill_group(group: int) -> None:
 
 
 class BoundedLog:
-    """Two files that take turns: never more than twice the limit, never less than the last part."""
+    """Two files that take turns: never more than twice the limit, never less than the last part.
+
+    A line of the file is `<ns since 1970> <o or e> <what the server wrote>`. No two have one time.
+    """
 
     def __init__(self, folder: Path, *, limit: int) -> None:
         self._path = folder / LOG
         self._old = folder / OLD_LOG
         self._limit = limit
         self._file = self._path.open("ab", buffering=0)
+        self._begun = {b"o": b"", b"e": b""}  # lines whose end has not come yet
+        self._last = 0
 
-    def copy(self, source: int) -> bool | None:
+    def copy(self, source: int, stream: bytes) -> bool | None:
         """Move what is there: True when some was, None when there is none yet, False at the end."""
         try:
             data = os.read(source, 65536)
@@ -203,16 +214,32 @@ class BoundedLog:
             return None
         if not data:
             return False
-        with suppress(OSError):  # a full disk must not stop the model, nor block it on a full pipe
-            self._write(data)
+        *lines, rest = (self._begun[stream] + data).split(b"\n")
+        if len(rest) > LONGEST_LINE:
+            lines.append(rest)
+            rest = b""
+        self._begun[stream] = rest
+        self._write(lines, stream)
         return True
 
-    def _write(self, data: bytes) -> None:
-        if self._file.tell() + len(data) > self._limit:
-            self._file.close()
-            self._path.replace(self._old)
-            self._file = self._path.open("ab", buffering=0)
-        self._file.write(data)
+    def close(self) -> None:
+        """Write what came without the end of its line."""
+        for stream, rest in self._begun.items():
+            if rest:
+                self._write([rest], stream)
+
+    def _write(self, lines: list[bytes], stream: bytes) -> None:
+        written = b"".join(b"%d %b %b\n" % (self._time(), stream, line) for line in lines)
+        with suppress(OSError):  # a full disk must not stop the model, nor block it on a full pipe
+            if self._file.tell() + len(written) > self._limit:
+                self._file.close()
+                self._path.replace(self._old)
+                self._file = self._path.open("ab", buffering=0)
+            self._file.write(written)
+
+    def _time(self) -> int:
+        self._last = max(time.time_ns(), self._last + 1)
+        return self._last
 
 
 if __name__ == "__main__":

@@ -20,8 +20,17 @@ from pathlib import Path
 from typing import Any
 
 from hosting.errors import ReplicaFailed
-from hosting.runtimes import building, launcher, locks
-from hosting.runtimes.base import LOCAL, Node, Observed, Progress, Recipe, ReplicaSpec, Status
+from hosting.runtimes import building, launcher, locks, process_log
+from hosting.runtimes.base import (
+    LOCAL,
+    Node,
+    Observed,
+    Output,
+    Progress,
+    Recipe,
+    ReplicaSpec,
+    Status,
+)
 from hosting.runtimes.images import catalogue_slug
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
@@ -101,16 +110,24 @@ class ProcessRuntime:
         names = sorted(each.name for each in self._replicas.iterdir() if _NAME.fullmatch(each.name))
         return [found for found in map(self.find, names) if found is not None]
 
+    def end(self, name: str, *, grace_seconds: float = 10.0) -> None:
+        """SIGTERM, grace, SIGKILL for the whole session; its folder stays."""
+        with locks.held(self._lock(name)):
+            self._end(name, grace_seconds=grace_seconds)
+
     def stop(self, name: str, *, grace_seconds: float = 10.0) -> None:
-        """SIGTERM, grace, SIGKILL for the whole session, then forget."""
+        """End it, then forget."""
         folder = self._folder(name)
         if not folder.exists():
             return
         with locks.held(self._lock(name)):
-            replica = _read(folder / launcher.REPLICA)
-            if replica is not None:
-                _end(replica, grace_seconds=grace_seconds)
+            self._end(name, grace_seconds=grace_seconds)
             shutil.rmtree(folder, ignore_errors=True)
+
+    def _end(self, name: str, *, grace_seconds: float) -> None:
+        replica = _read(self._folder(name) / launcher.REPLICA)
+        if replica is not None:
+            _end(replica, grace_seconds=grace_seconds)
 
     def pause(self, name: str) -> None:
         """SIGSTOP for the server and what it forked; its launcher stays awake to watch it."""
@@ -137,12 +154,15 @@ class ProcessRuntime:
         """Nobody tells."""
         return iter(())
 
-    def logs(self, name: str, *, lines: int = 50) -> str:
-        """The last lines of both halves of the log."""
+    def log(self, name: str, *, after: int = 0, follow: bool = False) -> Iterator[Output]:
+        """Both halves of the log, by their time."""
         folder = self._folder(name)
-        parts = [_read_bytes(folder / each) for each in (launcher.OLD_LOG, launcher.LOG)]
-        text = b"".join(parts).decode(errors="replace")
-        return "".join(text.splitlines(keepends=True)[-lines:])
+
+        def more() -> bool:
+            found = self.find(name) if follow else None
+            return found is not None and found.status == Status.RUNNING
+
+        return process_log.lines(folder, after=after, more=more)
 
     def is_built(self, recipe: Recipe) -> bool:
         """Whether the build of exactly this fingerprint is there and is the one that starts."""
@@ -308,10 +328,3 @@ def _read(path: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     return value
-
-
-def _read_bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return b""

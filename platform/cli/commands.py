@@ -6,6 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 from cli import credits, invoices, limits, prices, usage
+from cli.logs import logs
 from cli.printing import fail
 from hosting.errors import HostingError
 
@@ -38,3 +39,4 @@ _groups: dict[str, tuple[typer.Typer, str]] = {
 }
 for _name, (_app, _help) in _groups.items():
     app.add_typer(_app, name=_name, help=_help, no_args_is_help=True)
+app.command("logs")(logs)

@@ -9,7 +9,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 app = Celery("dormouse")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["workers"])
-app.autodiscover_tasks(["workers"], related_name="watcher")  # connects to the worker's signals
+for _ears in ("watcher", "collector"):  # connect to the worker's signals
+    app.autodiscover_tasks(["workers"], related_name=_ears)
 
 
 @app.on_after_finalize.connect

@@ -47,6 +47,8 @@ class Environment(BaseSettings):
     team_memory_mb: int | None = Field(None, ge=16)  # for each team; None: no limit
     team_cpus: float | None = Field(None, gt=0)
     team_gpus: int | None = Field(None, ge=0)
+    log_kib_per_replica: int = Field(2048, ge=64)
+    log_kib_per_model: int = Field(8192, ge=64)
 
     idle_timeout_seconds: int = Field(300, ge=1)
     request_timeout_seconds: int = Field(600, ge=1)

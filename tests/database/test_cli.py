@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 from cli.commands import app
 from hosting.billing.models import PlanPrice
 from hosting.metering import ledger
-from hosting.models import HostedModel, SpoolSource
-from tests.database.conftest import make_event
+from hosting.models import HostedModel, LogLine, SpoolSource
+from tests.database.conftest import NOON, make_event
 from tests.fakes import FakeRuntime
 
 pytestmark = pytest.mark.django_db
@@ -133,3 +133,19 @@ def test_an_operator_limits_a_team_and_takes_the_limit_back(run, team):
     assert limited["limit"] == {"memory_mb": 4096, "cpus": None, "gpus": None}
     assert more["limit"] == {"memory_mb": 4096, "cpus": None, "gpus": 2}
     assert set(cleared["limit"].values()) == {None}
+def test_a_log_is_printed_with_time_replica_and_stream(run, model):
+    replica = model.replicas.create(revision=model.revision, runtime="fake")
+    for text in ("one", "two"):
+        LogLine.objects.create(model=model, replica=replica, at=NOON, stream="stderr", text=text)
+
+    printed = run("logs", model.subdomain, "--lines", "1")
+
+    assert printed == f"2026-06-01T12:00:00.000Z r{replica.pk} stderr two\n"
+    assert run("logs", model.subdomain, "--stream", "stdout") == ""
+
+
+@pytest.mark.parametrize("arguments", [["nobody"], ["{name}", "--stream", "x"]])
+def test_a_log_that_is_not_there_is_told_in_one_line(run, model, arguments):
+    given = [each.format(name=model.subdomain) for each in arguments]
+
+    assert run("logs", *given, code=1).startswith("dormouse: ")

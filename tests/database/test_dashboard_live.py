@@ -59,6 +59,15 @@ def test_a_team_hears_of_its_own_models_and_of_no_others(owner: Membership, redi
     ]
 
 
+def test_a_team_hears_of_new_log_lines_of_its_own_models(owner: Membership, redis_client):
+    def publish() -> None:
+        for team_id, name in ((owner.team_id + 1, "foreign"), (owner.team_id, "owl")):
+            hint = {"team_id": team_id, "subdomain": name}
+            redis_client.publish(wire.LOGS_CHANNEL, json.dumps(hint))
+
+    assert heard(owner.team_id, after=publish, events=1) == [("log", {"subdomain": "owl"})]
+
+
 def test_a_removed_model_is_said_to_be_removed(owner: Membership, redis_client):
     def publish() -> None:
         redis_client.publish(wire.ROUTES_CHANNEL, route(owner.team_id, "owl", removed=True))

@@ -13,7 +13,7 @@ from hosting.runtimes import registry
 from hosting.runtimes.base import Status
 from hosting.runtimes.docker import DockerRuntime
 from tests import worlds
-from tests.worlds import ask, eventually, ready, spec
+from tests.worlds import ask, eventually, ready, said, spec
 
 pytestmark = pytest.mark.docker
 
@@ -30,7 +30,7 @@ def everything(runtime):
         lambda: runtime.find("nobody"),
         lambda: runtime.replicas(),
         lambda: runtime.stop("nobody"),
-        lambda: runtime.logs("nobody"),
+        lambda: list(runtime.log("nobody")),
         lambda: runtime.start(spec("nobody", image="busybox:1")),
     ]
 
@@ -75,7 +75,7 @@ def test_a_command_that_is_not_there_is_an_exit_that_says_so(docker_world):
     )
 
     assert found.exit_code == 127
-    assert "nonsense" in docker_world.runtime.logs("wrong")
+    assert "nonsense" in said(docker_world.runtime, "wrong")
 
 
 def test_a_worker_that_died_between_create_and_start_is_carried_on_from(docker_world, engine):

@@ -16,7 +16,7 @@ from hosting.runtimes.base import Resources, Status
 from hosting.runtimes.engine import Engine
 from hosting.runtimes.wall import WALL_IMAGE, Wall
 from tests import worlds
-from tests.worlds import ask, eventually, ready, spec
+from tests.worlds import ask, eventually, ready, said, spec
 
 pytestmark = pytest.mark.docker
 
@@ -63,7 +63,7 @@ def outcomes(docker_world, host_service):
     docker_world.start(spec("hostile", arguments=["python", "-c", HOSTILE, json.dumps(targets)]))
     eventually(lambda: ended(docker_world, "hostile"), within_seconds=60)
 
-    log = docker_world.runtime.logs("hostile")
+    log = said(docker_world.runtime, "hostile")
     line = next(each for each in log.splitlines() if each.startswith("OUTCOMES "))
     return json.loads(line.removeprefix("OUTCOMES "))
 

@@ -7,6 +7,7 @@ import django
 
 if TYPE_CHECKING:
     from accounts.models import Team
+    from hosting.models import HostedModel
 
 EMAIL, PASSWORD = "ada@example.org", "correct horse battery"
 
@@ -44,6 +45,29 @@ def _sleeping(team: "Team") -> None:
             held_ms=0,
         )
         for ago in range(1, 300, 7)
+    )
+    _write_log(owl)
+
+
+def _write_log(model: "HostedModel") -> None:
+    from django.utils import timezone
+
+    from hosting.models import LogLine, ReplicaLog
+
+    assert model.revision is not None
+    replica = model.replicas.create(revision=model.revision, status="gone", runtime="docker")
+    said = [
+        ("stdout", "Loading weights from /srv/weights.npz"),
+        ("stderr", "UserWarning: the default of `clean` will change from False to True"),
+        ("note", "12,345 lines were dropped here: it wrote faster than lines are kept."),
+        ("stdout", "POST /generate 200 " + "x" * 300),
+        ("stderr", "Traceback (most recent call last):\n  File <stdin>, line 1"),
+        *[("stdout", f"POST /generate 200 in {n % 90 + 10} ms") for n in range(600)],
+    ]
+    ReplicaLog.objects.create(replica=replica, model=model, kept_bytes=100_000)
+    LogLine.objects.bulk_create(
+        LogLine(model=model, replica=replica, at=timezone.now(), stream=stream, text=text)
+        for stream, text in said
     )
 
 

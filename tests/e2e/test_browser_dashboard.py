@@ -36,6 +36,8 @@ PAGES = [
     "/models/owl/",
     "/models/badger/",
     "/models/owl/activity/",
+    "/models/owl/logs/",
+    "/models/badger/logs/",
     "/models/owl/playground/",
     "/models/owl/tokens/",
     "/models/owl/settings/",

@@ -10,7 +10,7 @@ import pytest
 from hosting import catalogue
 from hosting.runtimes.base import Status
 from tests import worlds
-from tests.worlds import ask, eventually, ready, spec
+from tests.worlds import ask, eventually, ready, said, spec
 
 
 @pytest.fixture(scope="module")
@@ -175,7 +175,7 @@ def test_a_failed_set_up_ends_the_server_and_says_why(world, options, reason):
     found = eventually(lambda: _exited(world, name))
 
     assert found.exit_code == 1
-    assert reason in world.runtime.logs(name)
+    assert reason in said(world.runtime, name)
 
 
 def test_the_manifest_is_printed_without_loading(world):
@@ -184,7 +184,7 @@ def test_the_manifest_is_printed_without_loading(world):
 
     found = eventually(lambda: _exited(world, "manifest"))
 
-    manifest = json.loads(world.runtime.logs("manifest"))
+    manifest = json.loads(said(world.runtime, "manifest"))
     assert found.exit_code == 0
     assert set(manifest) == {"options", "commands"}
 

@@ -1,6 +1,7 @@
 """What every runtime promises, the fake included: one suite, so that the fake can't lie."""
 
 import queue
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -9,7 +10,7 @@ from hosting import catalogue
 from hosting.errors import ReplicaFailed
 from hosting.runtimes.base import Status
 from tests import worlds
-from tests.worlds import eventually, spec
+from tests.worlds import eventually, said, spec
 
 
 @pytest.fixture(
@@ -35,7 +36,7 @@ def world(shared_world):
 
 def test_a_replica_that_was_never_started_is_not_there(world):
     assert world.runtime.find("replica-1") is None
-    assert world.runtime.logs("replica-1") == ""
+    assert said(world.runtime, "replica-1") == ""
 
 
 def test_stopping_what_is_not_there_is_success(world):
@@ -151,11 +152,11 @@ def test_a_replica_that_ended_can_be_stopped_and_its_name_used_anew(world):
 
 def test_the_log_is_kept_until_the_replica_is_stopped(world):
     world.start(spec("replica-13"))
-    eventually(lambda: "Ready" in world.runtime.logs("replica-13"))
+    eventually(lambda: "Ready" in said(world.runtime, "replica-13"))
 
     world.runtime.stop("replica-13", grace_seconds=1)
 
-    assert world.runtime.logs("replica-13") == ""
+    assert said(world.runtime, "replica-13") == ""
 
 
 def test_two_that_stop_one_replica_both_succeed(world):
@@ -231,3 +232,47 @@ def test_a_build_is_known_by_its_fingerprint(world):
     assert world.runtime.is_built(recipe)
     assert steps == sorted(steps)
     assert all(1 <= step <= of and doing for step, of, doing in steps)
+
+
+def test_a_log_has_times_that_rise_and_is_told_from_any_of_them_on(world):
+    world.start(spec("replica-21"))
+    eventually(lambda: "Ready" in said(world.runtime, "replica-21"))
+
+    lines = list(world.runtime.log("replica-21"))
+
+    times = [each.at for each in lines]
+    assert times == sorted(set(times))
+    assert list(world.runtime.log("replica-21", after=times[-1])) == []
+    assert list(world.runtime.log("replica-21", after=times[-1] - 1)) == lines[-1:]
+
+
+def test_what_a_replica_wrote_outlives_its_end_but_not_its_removal(world):
+    world.start(spec("replica-22"))
+    eventually(lambda: "Ready" in said(world.runtime, "replica-22"))
+
+    world.runtime.end("replica-22", grace_seconds=1)
+    world.runtime.end("replica-22", grace_seconds=1)
+
+    assert world.runtime.find("replica-22").status is Status.EXITED
+    assert "Ready" in said(world.runtime, "replica-22")
+    world.runtime.stop("replica-22", grace_seconds=1)
+    assert said(world.runtime, "replica-22") == ""
+
+
+def test_a_followed_log_ends_with_its_replica(world):
+    started = world.start(spec("replica-23"))
+    heard = []
+    following = threading.Thread(
+        target=lambda: heard.extend(world.runtime.log("replica-23", follow=True)), daemon=True
+    )
+    following.start()
+    world.end(started)
+
+    following.join(20)
+
+    assert not following.is_alive()
+    assert "Ready" in "".join(each.text for each in heard)
+
+
+def test_the_log_of_what_is_not_there_is_empty_even_when_followed(world):
+    assert list(world.runtime.log("replica-24", follow=True)) == []

@@ -40,12 +40,18 @@ export function follow({ announce }) {
     source?.close();
     source = new EventSource('/live/');
     source.addEventListener('hello', () => {
-      if (!offline.hidden) refresh(); // what happened meanwhile
+      if (!offline.hidden) {
+        refresh(); // what happened meanwhile
+        document.dispatchEvent(new CustomEvent('log'));
+      }
       offline.hidden = true;
       wait = 1000;
     });
     source.addEventListener('model', refresh);
     source.addEventListener('usage', refresh);
+    source.addEventListener('log', (event) => {
+      document.dispatchEvent(new CustomEvent('log', { detail: JSON.parse(event.data) }));
+    });
     source.onerror = () => {
       // Let a stream that merely ended come back before anybody is told.
       if (source.readyState === EventSource.CONNECTING && wait === 1000) {
@@ -67,6 +73,7 @@ export function follow({ announce }) {
     } else {
       open();
       refresh();
+      document.dispatchEvent(new CustomEvent('log'));
     }
   });
   addEventListener('pagehide', () => source?.close());
