@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('hosting', '0005_usage_hour_covering'),
+        ('hosting', '0006_wakes'),
     ]
 
     operations = [
