@@ -133,6 +133,8 @@ def test_an_operator_limits_a_team_and_takes_the_limit_back(run, team):
     assert limited["limit"] == {"memory_mb": 4096, "cpus": None, "gpus": None}
     assert more["limit"] == {"memory_mb": 4096, "cpus": None, "gpus": 2}
     assert set(cleared["limit"].values()) == {None}
+
+
 def test_a_log_is_printed_with_time_replica_and_stream(run, model):
     replica = model.replicas.create(revision=model.revision, runtime="fake")
     for text in ("one", "two"):

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('hosting', '0006_wakes'),
+        ('hosting', '0007_room'),
     ]
 
     operations = [
