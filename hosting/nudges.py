@@ -22,6 +22,7 @@ BUILD = "workers.build"
 PRUNE = "workers.prune"
 BOOKS = "workers.keep_books"
 PROOF = "workers.prove_books"
+LEASES = "workers.lease_units"
 
 LIFECYCLE_QUEUE = "lifecycle"
 DEFAULT_QUEUE = "default"
@@ -29,6 +30,7 @@ QUEUES = {
     WAKE: LIFECYCLE_QUEUE,
     RECONCILE: LIFECYCLE_QUEUE,
     SWEEP: LIFECYCLE_QUEUE,
+    LEASES: LIFECYCLE_QUEUE,  # requests wait for it: not behind the books
     BUILD: LIFECYCLE_QUEUE,
     PRUNE: DEFAULT_QUEUE,
     BOOKS: DEFAULT_QUEUE,
@@ -66,6 +68,13 @@ def wake(broker_url: str, *, model_id: int, asker: Asker, revision: int = 0) -> 
     if revision:
         said["revision"] = revision
     return send(broker_url, WAKE, model_id=model_id, **said)
+
+
+def leases(
+    broker_url: str, *, router: str, boot: int, at: float, statements: list[dict[str, object]]
+) -> bool:
+    """Say what this router process holds and needs (`wire.LeaseStatement` as dicts)."""
+    return send(broker_url, LEASES, router=router, boot=boot, at=at, statements=statements)
 
 
 def reconcile(broker_url: str, *, model_id: int) -> bool:

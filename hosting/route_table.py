@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models import Prefetch, QuerySet
 
 from hosting import protocols, wire
-from hosting.models import EndpointToken, HostedModel, Replica, Revision
+from hosting.models import EndpointToken, HostedModel, Replica, Revision, Standing
 from hosting.models.replica import ReplicaStatus
 from hosting.protocols.base import Settings
 from hosting.states import State
@@ -152,7 +152,24 @@ def build(model: HostedModel) -> wire.Route:
         no_wake_tokens=tuple(_forbidden(model, valid)),
         removed=model.deleted_at is not None,
     )
+    route = _capped(route, model, valid)
     return route if revision is None else _speaking(route, revision)
+
+
+def _capped(route: wire.Route, model: HostedModel, valid: list[EndpointToken]) -> wire.Route:
+    """Add what billing says of the team: so a new model is under its caps from the first."""
+    standing: Standing | None = getattr(model.team, "standing", None)
+    if standing is None:
+        return route
+    query_reserve, other_reserve = standing.reserve_of(model.pk)
+    return replace(
+        route,
+        payment_required=route.payment_required or standing.payment_required,
+        caps=(*standing.caps, *((f"model:{model.pk}",) if model.capped else ())),
+        capped_tokens=tuple(sorted(token.pk for token in valid if token.capped)),
+        query_reserve=query_reserve,
+        other_reserve=other_reserve,
+    )
 
 
 def protocol_settings(revision: Revision) -> Settings:
@@ -218,9 +235,8 @@ def _timestamp(moment: datetime | None) -> float | None:
 def _with_rows() -> QuerySet[HostedModel]:
     ready = Replica.objects.filter(status=ReplicaStatus.READY).select_related("revision")
     valid = EndpointToken.objects.filter(revoked_at=None)
-    return HostedModel.objects.select_related("revision").prefetch_related(
-        Prefetch("replicas", ready), Prefetch("tokens", valid)
-    )
+    related = HostedModel.objects.select_related("revision", "team__standing")
+    return related.prefetch_related(Prefetch("replicas", ready), Prefetch("tokens", valid))
 
 
 def _send(routes: list[wire.Route]) -> None:

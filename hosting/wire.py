@@ -13,12 +13,15 @@ router ids by their last heartbeat (unix seconds).
 
 A route leads to the model's current revision. Revisions in use beside it are its `beside`; each of
 these has a route of its own (`Route.at`), by the same name with `--r<number>` added.
+
+Leases: a router that needs units of a cap says so in a nudge (`LeaseStatement`); the control plane
+appends its `LeaseAnswer`s, a JSON list, to the Redis list `leases_key(router_id)`.
 """
 
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 from zlib import crc32
 
 ROUTES_KEY = "dormouse:routes"
@@ -35,6 +38,11 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 def reports_key(router_id: str) -> str:
     """The hash in which one router reports."""
     return f"dormouse:router:{router_id}"
+
+
+def leases_key(router_id: str) -> str:
+    """The list on which one router hears of its leases."""
+    return f"dormouse:router:{router_id}:leases"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +105,10 @@ class Route:
     no_wake_routes: tuple[str, ...] = ()
     no_wake_methods: tuple[str, ...] = ()
     no_wake_tokens: tuple[int, ...] = ()
+    caps: tuple[str, ...] = ()  # what every request must be covered by, see `LeaseStatement`
+    capped_tokens: tuple[int, ...] = ()  # ids of tokens with a cap of their own, `token:ID`
+    query_reserve: int = 0  # what a query may cost at most, in millionths of the currency
+    other_reserve: int = 0  # and a request to a route of the model's own
     removed: bool = False
     revision: int = 0  # number of the revision this leads to
     last_revision: int = 0  # the model has the revisions from 1 to this
@@ -200,6 +212,34 @@ class Report:
         return cls(**known)
 
 
+@dataclass(frozen=True, slots=True)
+class LeaseStatement:
+    """What one router process says of its lease under one cap. Units: millionths of the currency.
+
+    Numbers only grow, so a statement that is lost, late or told twice does no harm.
+    """
+
+    cap: str  # "team:7", "credits:7", "model:12" or "token:33"
+    number: int  # of the lease, within the process
+    sequence: int  # of the statement, within the lease
+    spent: int  # by requests that are in the spool
+    returned: int  # will not be spent
+    wanted: int  # more is needed, at least so much; 0: nothing
+    closing: bool = False  # the last statement
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseAnswer:
+    """What the control plane says to one statement."""
+
+    cap: str
+    number: int
+    sequence: int
+    granted: int  # in all, ever
+    short: Literal["", "used_up", "elsewhere"] = ""  # why there was no more: others may return some
+    ended: bool = False  # nothing may be spent from this lease any more
+
+
 class Outcome:
     """How a request ended, as the usage event says it."""
 
@@ -270,7 +310,14 @@ class UsageEvent:
         )
 
 
-_TUPLES = ("unpaid_tokens", "no_wake_routes", "no_wake_methods", "no_wake_tokens")
+_TUPLES = (
+    "unpaid_tokens",
+    "caps",
+    "capped_tokens",
+    "no_wake_routes",
+    "no_wake_methods",
+    "no_wake_tokens",
+)
 _WHOLE_NUMBERS = (
     "model_id",
     "team_id",

@@ -1,11 +1,13 @@
 """The tasks: each loads nothing but ids, calls one operation, and may run twice, late or never."""
 
+from typing import Any
+
 from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
 from hosting import nudges, wire
-from hosting.billing import books
+from hosting.billing import books, leases
 from hosting.errors import ModelInactive, RuntimeUnavailable, WakeBackoff
 from hosting.lifecycle import builds, engine, operations
 from hosting.lifecycle.clock import SystemClock
@@ -79,6 +81,14 @@ def sweep_all(**_: object) -> None:
 def keep_books(**_: object) -> None:
     """Bring rollups, closed hours, budgets and invoices up to date."""
     books.keep(now=timezone.now())
+
+
+@shared_task(name=nudges.LEASES)
+def lease_units(
+    *, router: str, boot: int, at: float, statements: list[dict[str, Any]], **_: object
+) -> None:
+    """A router process needs units of a cap, or gives some back: answer it."""
+    leases.answer(statements, router=router, boot=boot, at=at, now=timezone.now())
 
 
 @shared_task(name=nudges.PROOF)

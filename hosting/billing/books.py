@@ -4,7 +4,7 @@ import logging
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from hosting.billing import budgets, credits, invoicing, proof
+from hosting.billing import budgets, credits, invoicing, proof, quotas
 from hosting.metering import closing, partitions, rollups
 from hosting.models import Reconciliation
 
@@ -16,10 +16,11 @@ NIGHT = timedelta(days=3)  # how far back the nightly proof looks
 def keep(*, now: datetime) -> None:
     """Roll up, close hours, expire credits, watch budgets, issue invoices."""
     partitions.ensure(now=now)
+    shipped = quotas.shipped(now=now)
     rollups.refresh()
     closing.close_hours(now=now)
     credits.expire(now=now)
-    budgets.check_all(now=now)
+    budgets.check_all(now=now, shipped=shipped)
     for invoice in invoicing.issue_due(now=now):
         logger.info("issued %s: %s %s", invoice, invoice.total, invoice.currency)
 

@@ -1,11 +1,12 @@
 """Budgets: tell people at 50, 80 and 100 %, and stop what they asked to be stopped.
 
-Spending is read from the rollups, at most a minute behind: a stop takes hold that much later. What
-must never be passed by a single unit is a quota (quotas.py).
+Spending is read from the rollups, at most a minute behind. A budget that stops is also a cap, as
+are prepaid credits: under it routers spend what they have leased only (quotas.py), so that not a
+single request passes it meanwhile.
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -13,15 +14,17 @@ from decimal import Decimal
 from django.conf import settings
 from django.core.mail import send_mail
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 
 from accounts.models import Role, Team
 from hosting import route_table
-from hosting.billing import credits, plans, spending
+from hosting.billing import credits, plans, quotas, reserves, spending
 from hosting.billing.models import BillingProfile, Budget, BudgetWarning
+from hosting.billing.reserves import micro
 from hosting.billing.spending import Spending
 from hosting.errors import InvalidValue
-from hosting.models import EndpointToken, HostedModel
+from hosting.metering import rollups
+from hosting.models import EndpointToken, HostedModel, Standing
 
 logger = logging.getLogger(__name__)
 
@@ -29,12 +32,15 @@ LEVELS = (50, 80, 100)
 
 
 @dataclass(frozen=True, slots=True)
-class Stopped:
-    """What has to be paid for first."""
+class Verdict:
+    """What has to be paid for first, and what is under a cap."""
 
-    team: bool = False
-    models: set[int] = field(default_factory=set)
-    tokens: set[int] = field(default_factory=set)
+    stopped_team: bool
+    stopped_models: set[int] = field(default_factory=set)
+    stopped_tokens: set[int] = field(default_factory=set)
+    capped_models: set[int] = field(default_factory=set)
+    capped_tokens: set[int] = field(default_factory=set)
+    team_caps: list[str] = field(default_factory=list)
 
 
 def set_budget(
@@ -56,7 +62,7 @@ def set_budget(
             token=token,
             defaults={"amount": amount, "stop": stop, "updated_at": now},
         )
-    check(team, now=now)
+    renew(team, now=now)
     return budget
 
 
@@ -64,34 +70,82 @@ def remove_budget(budget: Budget, *, now: datetime) -> None:
     """Remove a budget; what it stopped answers again."""
     team = budget.team
     budget.delete()
-    check(team, now=now)
+    renew(team, now=now)
 
 
-def check_all(*, now: datetime) -> None:
-    """Look after every team that has a budget or pays from credits."""
+def renew(team: Team, *, now: datetime) -> None:
+    """Look after a team at once: it was paid, or a budget changed."""
+    shipped = quotas.shipped(now=now)
+    rollups.refresh()
+    check(team, now=now, shipped=shipped)
+
+
+def check_all(*, now: datetime, shipped: Mapping[int, int] | None = None) -> None:
+    """Look after every team that has a budget or pays from credits.
+
+    `shipped`: `quotas.shipped()` from before the rollups were refreshed.
+    """
     watched = Q(budgets__isnull=False) | Q(billing_profile__prepaid=True)
     # And those with something stopped: their last budget may just have been removed.
-    watched |= Q(hosted_models__payment_required=True)
+    watched |= Q(hosted_models__payment_required=True) | Q(standing__isnull=False)
     for team in Team.objects.filter(watched).distinct():
-        check(team, now=now)
+        check(team, now=now, shipped=shipped)
 
 
-def check(team: Team, *, now: datetime) -> Stopped:
-    """Settle, warn, stop and let go, as this month's spending says. Repeatable."""
+def check(team: Team, *, now: datetime, shipped: Mapping[int, int] | None = None) -> Verdict:
+    """Settle, warn, cap, stop and let go, as this month's spending says. Repeatable."""
     spent = spending.of_month(team, now=now)
     profile = plans.profile_of(team)
     budgets = list(Budget.objects.filter(team=team).select_related("model", "token", "team"))
     for budget in budgets:
         _warn(budget, spent_of(budget, spent), currency=spent.currency, profile=profile, now=now)
-    full = [each for each in budgets if each.stop and spent_of(each, spent) >= each.amount]
-    stopped = Stopped(
-        team=_out_of_credits(team, profile, spent, now=now)
-        or any(each.model_id is None and each.token_id is None for each in full),
-        models={each.model_id for each in full if each.model_id is not None},
-        tokens={each.token_id for each in full if each.token_id is not None},
+    prices = plans.prices_of(plans.plan_of(team, at=now))
+    exact = reserves.exact(prices, tax_percent=profile.tax_percent)
+    left = _left(team, profile, budgets, spent, now=now)
+    for cap, amount in left.items():
+        quotas.allow(cap, left=max(0, micro(amount)), exact=exact, shipped=shipped or {})
+    verdict = _verdict(team, left)
+    caps = reserves.of_team(team, prices, tax_percent=profile.tax_percent, now=now)
+    _apply(team, verdict, caps if left else {})
+    return verdict
+
+
+def _left(
+    team: Team,
+    profile: BillingProfile,
+    budgets: list[Budget],
+    spent: Spending,
+    *,
+    now: datetime,
+) -> dict[str, Decimal]:
+    """What may still be spent under each cap."""
+    left = {_cap(each): each.amount - spent_of(each, spent) for each in budgets if each.stop}
+    if profile.prepaid:
+        credits.settle(team, month=spent.start, cost=spent.total, now=now)
+        if profile.stop_at_zero:
+            left[f"credits:{team.pk}"] = credits.balance(team)
+    return left
+
+
+def _cap(budget: Budget) -> str:
+    if budget.model_id is not None:
+        return f"model:{budget.model_id}"
+    return f"token:{budget.token_id}" if budget.token_id else f"team:{budget.team_id}"
+
+
+def _verdict(team: Team, left: Mapping[str, Decimal]) -> Verdict:
+    def ids(kind: str, *, used_up: bool) -> set[int]:
+        found = (cap.partition(":") for cap in left if not used_up or left[cap] <= 0)
+        return {int(number) for name, _, number in found if name == kind}
+
+    return Verdict(
+        stopped_team=bool(ids("team", used_up=True) | ids("credits", used_up=True)),
+        stopped_models=ids("model", used_up=True),
+        stopped_tokens=ids("token", used_up=True),
+        capped_models=ids("model", used_up=False),
+        capped_tokens=ids("token", used_up=False),
+        team_caps=[cap for cap in left if cap in (f"team:{team.pk}", f"credits:{team.pk}")],
     )
-    _apply(team, stopped)
-    return stopped
 
 
 def spent_of(budget: Budget, spent: Spending) -> Decimal:
@@ -103,27 +157,43 @@ def spent_of(budget: Budget, spent: Spending) -> Decimal:
     return spent.total
 
 
-def _out_of_credits(team: Team, profile: BillingProfile, spent: Spending, *, now: datetime) -> bool:
-    if not profile.prepaid:
-        return False
-    credits.settle(team, month=spent.start, cost=spent.total, now=now)
-    return profile.stop_at_zero and credits.balance(team) <= 0
-
-
-def _apply(team: Team, stopped: Stopped) -> None:
-    """Write what is stopped where the route table reads it; only what changes is published."""
+def _apply(team: Team, verdict: Verdict, caps: dict[str, list[int]]) -> None:
+    """Write it where the route table reads it; only what changes is published."""
     with transaction.atomic():
+        all_change = _write_standing(team, verdict, caps)
         for model in HostedModel.objects.select_for_update().filter(team=team, deleted_at=None):
-            wanted = stopped.team or model.pk in stopped.models
+            said = {
+                "payment_required": verdict.stopped_team or model.pk in verdict.stopped_models,
+                "capped": model.pk in verdict.capped_models,
+            }
+            changed = any(getattr(model, name) != value for name, value in said.items())
             tokens = EndpointToken.objects.filter(model=model, revoked_at=None)
-            held = tokens.filter(pk__in=stopped.tokens, payment_required=False)
-            let_go = tokens.exclude(pk__in=stopped.tokens).filter(payment_required=True)
-            changed = held.update(payment_required=True) + let_go.update(payment_required=False)
-            if changed or wanted != model.payment_required:
+            changed |= _write_tokens(tokens, "payment_required", verdict.stopped_tokens)
+            changed |= _write_tokens(tokens, "capped", verdict.capped_tokens)
+            if changed or all_change:
                 HostedModel.objects.filter(pk=model.pk).update(
-                    payment_required=wanted, generation=F("generation") + 1
+                    **said, generation=F("generation") + 1
                 )
                 route_table.publish_on_commit(model.pk)
+
+
+def _write_standing(team: Team, verdict: Verdict, caps: dict[str, list[int]]) -> bool:
+    said = {
+        "payment_required": verdict.stopped_team,
+        "caps": verdict.team_caps,
+        "reserves": caps,
+    }
+    standing, is_new = Standing.objects.get_or_create(team=team, defaults=said)
+    changed = is_new or any(getattr(standing, name) != value for name, value in said.items())
+    Standing.objects.filter(pk=standing.pk).update(**said)
+    return changed and (bool(caps) or not is_new)
+
+
+def _write_tokens(tokens: QuerySet[EndpointToken], name: str, wanted: set[int]) -> bool:
+    """Set a flag on these tokens and on no others; whether any changed."""
+    held = tokens.filter(**{"pk__in": wanted, name: False}).update(**{name: True})
+    let_go = tokens.exclude(pk__in=wanted).filter(**{name: True}).update(**{name: False})
+    return bool(held + let_go)
 
 
 def _warn(

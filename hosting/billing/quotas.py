@@ -1,79 +1,171 @@
-"""Caps without races: whoever may serve takes units ahead, and nobody takes more than there are.
+"""Caps without races: routers take units ahead, spend them without asking, and return the rest.
 
-A holder (a router, a batch) takes a lease, spends its units without asking, and gives back the
-rest. One guarded UPDATE decides, so `used` can't pass the cap, whoever asks at the same moment. A
-holder that died keeps its units in use until somebody can say, from the ledger, how many it spent.
+What the rollups say was spent, and what routers hold or have spent since, never pass the limit
+together: one row per cap is locked by whoever grants, and the database refuses more. A router's
+word on what it spent is only taken off once its spool up to that moment is in the ledger.
+
+A router that is gone keeps what it held until its place is taken or it was silent for longer than
+any request lasts. Then all of it counts as spent: what was is in the spool, the rest comes back.
 """
 
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Literal
 
-from django.db import connection, transaction
-from django.db.models import F
+from django.db import transaction
+from django.db.models import F, Min, QuerySet
 
 from hosting.billing.models import QuotaCap, QuotaLease
+from hosting.models import SpoolSource
+from hosting.wire import LeaseAnswer, LeaseStatement
 
-LEASE = timedelta(seconds=30)
-_SHARE = 8  # a lease is an eighth of what is left, per holder
-
-
-def set_cap(key: str, *, cap: int) -> QuotaCap:
-    """Set how many units may be used under this key; never below what is in use already."""
-    row, _ = QuotaCap.objects.get_or_create(key=key, defaults={"cap": cap})
-    QuotaCap.objects.filter(pk=row.pk, used__lte=cap).update(cap=cap)
-    QuotaCap.objects.filter(pk=row.pk, used__gt=cap).update(cap=F("used"))
-    row.refresh_from_db()
-    return row
+_SHARE = 8  # a lease is an eighth of what is left, per router
+_PRESENT = timedelta(seconds=30)  # a router that was heard of since then counts as one
+_LONGEST = timedelta(minutes=15)  # a router silent for so long has no request in flight
+_KEPT = timedelta(hours=1)
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@transaction.atomic
-def take(key: str, *, holder: str, holders: int, now: datetime) -> QuotaLease | None:
-    """Take a share of what is left; None when nothing is."""
-    with connection.cursor() as cursor:
-        # The row is locked first, so the share is of what is left at this very moment.
-        cursor.execute(
-            "UPDATE billing_quotacap AS cap SET used = cap.used + share.units"
-            " FROM (SELECT id, greatest(1, (cap - used) / %s) AS units FROM billing_quotacap"
-            " WHERE key = %s AND used < cap FOR UPDATE) AS share"
-            " WHERE cap.id = share.id RETURNING cap.id, share.units",
-            [_SHARE * max(1, holders), key],
-        )
-        row = cursor.fetchone()
-    if row is None:
-        return None
-    return QuotaLease.objects.create(
-        cap_id=row[0], holder=holder, units=row[1], taken_at=now, expires_at=now + LEASE
-    )
+def allow(key: str, *, left: int, exact: bool, shipped: Mapping[int, int]) -> None:
+    """Say how much may still be spent under a cap, beside what `left` does not know of yet.
 
-
-def renew(lease: QuotaLease, *, now: datetime) -> bool:
-    """Say that the holder lives; False when the lease has ended and must not be spent from."""
-    return bool(
-        QuotaLease.objects.filter(pk=lease.pk, ended_at=None, expires_at__gt=now).update(
-            expires_at=now + LEASE
-        )
-    )
-
-
-@transaction.atomic
-def give_back(lease: QuotaLease, *, spent: int, now: datetime) -> bool:
-    """End a lease: what was not spent is free again. Only the first call counts."""
-    if not 0 <= spent <= lease.units:
-        raise ValueError(f"{spent} of {lease.units} units can't have been spent")
-    ended = QuotaLease.objects.filter(pk=lease.pk, ended_at=None).update(ended_at=now, spent=spent)
-    if ended:
-        QuotaCap.objects.filter(pk=lease.cap_id).update(used=F("used") - (lease.units - spent))
-    return bool(ended)
-
-
-def expire(*, now: datetime, spent_by: Callable[[QuotaLease], int | None]) -> int:
-    """End the leases of dead holders; returns how many.
-
-    `spent_by` says what the ledger has of a lease; None while it may not have everything yet.
+    `shipped`: what of each lease `left` knows of, by id: `shipped()` from before the rollups were
+    made that `left` was read from. `exact`: what leases spend is what is billed.
     """
-    ended = 0
-    for lease in QuotaLease.objects.filter(ended_at=None, expires_at__lte=now):
-        spent = spent_by(lease)
-        if spent is not None:
-            ended += give_back(lease, spent=min(spent, lease.units), now=now)
-    return ended
+    with transaction.atomic():
+        QuotaCap.objects.get_or_create(key=key, defaults={"cap": 0})
+        cap = QuotaCap.objects.select_for_update().get(key=key)
+        used = cap.used
+        for lease in cap.leases.filter(pk__in=shipped):
+            known = min(shipped[lease.pk], lease.granted - lease.returned)
+            if known > lease.settled:
+                used -= known - lease.settled
+                QuotaLease.objects.filter(pk=lease.pk).update(settled=known)
+        QuotaCap.objects.filter(pk=cap.pk).update(cap=max(used, left), used=used, exact=exact)
+
+
+def shipped(*, now: datetime) -> dict[int, int]:
+    """What routers spent and the ledger has by now, by the id of the lease."""
+    _end_silent(now=now)
+    unsettled = list(QuotaLease.objects.filter(granted__gt=F("returned") + F("settled")))
+    watermarks = {name: _watermark(name) for name in {lease.router for lease in unsettled}}
+    return {
+        lease.pk: lease.marked if lease.marked_at <= watermarks[lease.router] else lease.shipped
+        for lease in unsettled
+    }
+
+
+def hear(
+    statements: Iterable[LeaseStatement], *, router: str, boot: int, at: datetime, now: datetime
+) -> list[LeaseAnswer]:
+    """Take what one router process says, and answer each statement. `at`: when it said so."""
+    # Whoever had this router's place before is dead: only one process can lock a spool.
+    _end(QuotaLease.objects.filter(router=router, boot__lt=boot), now=now)
+    watermark = _watermark(router)
+    return [
+        _hear(each, router=router, boot=boot, at=at, now=now, watermark=watermark)
+        for each in statements
+    ]
+
+
+@transaction.atomic
+def _hear(
+    said: LeaseStatement,
+    *,
+    router: str,
+    boot: int,
+    at: datetime,
+    now: datetime,
+    watermark: datetime,
+) -> LeaseAnswer:
+    cap = QuotaCap.objects.select_for_update().filter(key=said.cap).first()
+    if cap is None:  # its budget was just removed: the route will say so
+        return _answer(said, short="elsewhere", ended=said.closing)
+    lease, _ = cap.leases.get_or_create(
+        router=router, boot=boot, number=said.number, defaults={"heard_at": now, "marked_at": at}
+    )
+    if lease.ended_at is not None or said.sequence <= lease.sequence:
+        return _answer(said, lease)
+    _take_word(lease, said, at=at, watermark=watermark)
+    lease.heard_at = now
+    back = max(0, min(said.returned, lease.granted - lease.spent) - lease.returned)
+    lease.returned += back
+    units = _grant(cap, lease, free=cap.cap - cap.used + back, wanted=said.wanted, now=now)
+    lease.granted += units
+    # One that has requests left although it closes was made to stop: they stay covered.
+    if said.closing and not lease.unspent:
+        lease.ended_at = now
+    QuotaCap.objects.filter(pk=cap.pk).update(used=cap.used - back + units)
+    lease.save()
+    return _answer(said, lease, short="" if units else _shortage(cap, lease, wanted=said.wanted))
+
+
+def _take_word(
+    lease: QuotaLease, said: LeaseStatement, *, at: datetime, watermark: datetime
+) -> None:
+    lease.sequence = said.sequence
+    lease.spent = max(lease.spent, said.spent)
+    if lease.marked_at <= watermark:
+        lease.shipped = lease.marked
+        lease.marked, lease.marked_at = lease.spent, at
+
+
+def _grant(cap: QuotaCap, lease: QuotaLease, *, free: int, wanted: int, now: datetime) -> int:
+    """A share of what is left, in multiples of what is wanted; nothing when there is less."""
+    if not wanted or free < wanted:
+        return 0
+    present = cap.leases.filter(ended_at=None, heard_at__gt=now - _PRESENT).exclude(pk=lease.pk)
+    share = free // (_SHARE * (1 + present.values("router").distinct().count()))
+    return max(wanted, share - share % wanted)
+
+
+def _shortage(
+    cap: QuotaCap, lease: QuotaLease, *, wanted: int
+) -> Literal["", "elsewhere", "used_up"]:
+    """Whether waiting may help: others may return units, and what was free may turn out so."""
+    if not wanted:
+        return ""
+    others = cap.leases.filter(ended_at=None).exclude(pk=lease.pk)
+    may_return = any(each.unspent for each in others)
+    may_be_free = not cap.exact and cap.used > 0
+    return "elsewhere" if may_return or may_be_free else "used_up"
+
+
+def _answer(
+    said: LeaseStatement,
+    lease: QuotaLease | None = None,
+    *,
+    short: Literal["", "elsewhere", "used_up"] = "",
+    ended: bool = False,
+) -> LeaseAnswer:
+    return LeaseAnswer(
+        cap=said.cap,
+        number=said.number,
+        sequence=said.sequence,
+        granted=lease.granted if lease else 0,
+        short=short,
+        ended=ended or (lease is not None and lease.ended_at is not None),
+    )
+
+
+def _watermark(router: str) -> datetime:
+    """Until when the ledger has everything this router wrote."""
+    sources = SpoolSource.objects.filter(router=router)
+    going_on = sources.filter(retired_at=None)
+    if sources.exists() and not going_on.exists():
+        return datetime.max.replace(tzinfo=UTC)  # it will never write again
+    return going_on.aggregate(slowest=Min("watermark"))["slowest"] or _NEVER
+
+
+def _end_silent(*, now: datetime) -> None:
+    _end(QuotaLease.objects.filter(heard_at__lt=now - _LONGEST), now=now)
+    over = QuotaLease.objects.filter(ended_at__lt=now - _KEPT)
+    over.filter(granted=F("returned") + F("settled")).delete()
+
+
+def _end(leases: QuerySet[QuotaLease], *, now: datetime) -> None:
+    """Take all they held for spent, as of now: what was is in the ledger once it was shipped."""
+    everything = F("granted") - F("returned")
+    leases.filter(ended_at=None).update(
+        spent=everything, marked=everything, marked_at=now, ended_at=now
+    )

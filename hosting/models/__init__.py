@@ -14,6 +14,7 @@ from hosting.models.ledger import (
 from hosting.models.log import LogLine, ReplicaLog
 from hosting.models.replica import Replica
 from hosting.models.revision import Revision
+from hosting.models.standing import Standing
 from hosting.models.team_limit import TeamLimit
 from hosting.models.token import EndpointToken
 from hosting.models.transition import Transition
@@ -35,6 +36,7 @@ __all__ = [
     "Revision",
     "SpoolSegment",
     "SpoolSource",
+    "Standing",
     "TeamLimit",
     "Transition",
     "UsageDay",

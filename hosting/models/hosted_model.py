@@ -35,6 +35,8 @@ class HostedModel(models.Model):
     active = models.BooleanField(default=True)
     # Its team's credits or a budget ran out: callers get 402. Written by hosting.billing only.
     payment_required = models.BooleanField(default=False, editable=False)
+    # It has a budget of its own that stops it. Written by hosting.billing only.
+    capped = models.BooleanField(default=False, editable=False)
     public = models.BooleanField(default=False)
     revision = models.ForeignKey(
         "hosting.Revision", on_delete=models.PROTECT, null=True, related_name="+"

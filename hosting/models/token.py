@@ -25,6 +25,7 @@ class EndpointToken(models.Model):
     may_wake = models.BooleanField(default=True)  # off: it calls the model only while it is awake
     # Its budget is used up: it gets 402. Written by hosting.billing only.
     payment_required = models.BooleanField(default=False, editable=False)
+    capped = models.BooleanField(default=False, editable=False)  # its budget stops it
 
     model_id: int
 

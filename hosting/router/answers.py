@@ -38,6 +38,10 @@ PAYMENT_REQUIRED = Problem(
     "payment_required",
     "The team's credits or a budget of it are used up. Add credits or raise the budget.",
 )
+BUDGET_EXHAUSTED = PAYMENT_REQUIRED.saying(
+    "What is left of the team's credits or of a budget doesn't cover this request. Add credits or"
+    " raise the budget."
+)
 NOT_FOUND = Problem(
     404, "not_found", "There is no such model, or it is inactive. Check the address."
 )
@@ -64,6 +68,12 @@ MAY_NOT_WAKE = Problem(
 WAKE_FAILED = Problem(503, "wake_failed", "The model did not start.", 5)
 CONTROL_PLANE_UNAVAILABLE = Problem(
     503, "control_plane_unavailable", "The model can't be woken right now. Try again shortly.", 10
+)
+BUDGET_UNKNOWN = Problem(
+    503,
+    "budget_unknown",
+    "The model has a budget, and nobody could say what is left of it. Try again shortly.",
+    5,
 )
 MODEL_BUSY = Problem(503, "model_busy", "The model refused the request for now. Try again.", 1)
 SPOOL_UNAVAILABLE = Problem(503, "spool_unavailable", "Requests can't be counted. Try again.", 10)

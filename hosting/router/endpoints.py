@@ -77,6 +77,7 @@ class Endpoint:
         self.info_at_hand = route.info_path is None
         self.payment_required = route.payment_required
         self.unpaid_tokens = route.unpaid_tokens
+        self.capped = bool(route.caps or route.capped_tokens)
         self.passes_through = route.protocol in PASS_THROUGH
         self.tokens = {bytes.fromhex(each): id_ for each, id_ in route.token_digests.items()}
         self.expiries = {bytes.fromhex(each): at for each, at in route.token_expiries.items()}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from hosting.router import answers, rewriting, waking
 from hosting.router.answers import Problem
 from hosting.router.endpoints import Endpoint
+from hosting.router.leases import Cover
 from hosting.router.model_connection import ModelConnection
 from hosting.router.pool import Replica, dial
 from hosting.router.relay import Relay
@@ -35,6 +36,7 @@ class Exchange(Relay):
         "arrived",
         "arrived_at",
         "cold",
+        "cover",
         "dialling",
         "endpoint",
         "id_line",
@@ -76,6 +78,7 @@ class Exchange(Relay):
         self.queued = False
         self.resent = False
         self.outcome = ""
+        self.cover: Cover | None = None
         self.replica: Replica | None = None
         self.dialling: asyncio.Task[None] | None = None
         self.rewriter: rewriting.Rewriter | None = None
@@ -94,11 +97,17 @@ class Exchange(Relay):
         if not complete and request.expects_continue and short:
             self.caller.write(answers.CONTINUE)
         if complete or not short:
-            self._seek_slot()
+            self.set_out()
 
     def on_body_done(self) -> None:
         if not self.queued and self.replica is None:
-            self._seek_slot()
+            self.set_out()
+
+    def set_out(self) -> None:
+        """Go in, or wait: first for what the request may cost, then for a slot."""
+        if self.endpoint.capped and self.cover is None and not self.node.leases.cover(self):
+            return
+        self._seek_slot()
 
     def _seek_slot(self) -> None:
         endpoint = self.endpoint
@@ -380,6 +389,9 @@ class Exchange(Relay):
             ),
             host=self.request.name,
         )
+        if self.cover is not None:
+            billable = outcome == Outcome.OK or outcome == Outcome.MODEL_ERROR
+            self.cover.end(billable=self.sending and billable)
         if replica is not None:
             self.replica = None
             endpoint.give_back(replica, now=now)

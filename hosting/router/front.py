@@ -114,7 +114,8 @@ def _answer_status(
             reason=route.wait_reason,
         )
     _answer(caller, request, body, state, complete=complete)
-    if state in (State.ASLEEP, State.FAILED):  # a poll is no reason to stay awake
+    # A poll is no reason to stay awake, and what would be answered 402 need not wake.
+    if state in (State.ASLEEP, State.FAILED) and not endpoint.payment_required:
         node.waking.poke(endpoint, asker)
 
 

@@ -7,6 +7,8 @@ import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from functools import partial
 
 from hosting import nudges
 from hosting.router.answers import Problem
@@ -14,13 +16,14 @@ from hosting.router.caller import Caller
 from hosting.router.config import Config
 from hosting.router.counters import Counters
 from hosting.router.endpoints import Endpoint
+from hosting.router.leases import Leases
 from hosting.router.metrics import AccessLog
 from hosting.router.pool import Replica, Served
 from hosting.router.routes import RouteTable
 from hosting.router.spool import Spool, SpoolUnavailable
 from hosting.router.usage import RequestIds
 from hosting.router.waking import Waking
-from hosting.wire import Asker, ReplicaAddress, Route
+from hosting.wire import Asker, LeaseStatement, ReplicaAddress, Route
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +44,7 @@ class Node:
         self.scheme = config.scheme.encode()
         self.table = RouteTable(stale_after=config.limits.stale_seconds, clock=time.monotonic)
         self.waking = Waking(self)
+        self.leases = Leases(self, router=spool.name, boot=spool.boot)
         self.request_ids = RequestIds()
         self.counters = Counters()
         self.callers: set[Caller] = set()
@@ -120,6 +124,17 @@ class Node:
         if url is None:
             return
         self._nudge(endpoint, lambda: nudges.reconcile(url, model_id=model_id))
+
+    async def nudge_leases(self, *, boot: int, at: float, statements: list[LeaseStatement]) -> bool:
+        """Say what this process holds under caps, and what it needs; False when it wasn't sent."""
+        url = self.config.redis_url
+        if url is None:
+            return False
+        said = [asdict(each) for each in statements]
+        tell = partial(
+            nudges.leases, url, router=self._spool.name, boot=boot, at=at, statements=said
+        )
+        return await asyncio.get_running_loop().run_in_executor(self._nudgers, tell)
 
     def _nudge(self, endpoint: Endpoint, nudge: Nudge) -> None:
         endpoint.nudged_at = time.monotonic()

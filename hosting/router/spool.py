@@ -27,6 +27,7 @@ class Spool:
 
     def __init__(self, root: Path, name: str, *, segment_bytes: int = SEGMENT_BYTES) -> None:
         self._lock, self.directory = _claim(root, name)
+        self.boot = _count_boot(self.directory)
         self._segment_bytes = segment_bytes
         self._file = -1
         self._full: list[int] = []  # segments to bring to the disk and close
@@ -108,6 +109,15 @@ class Spool:
         os.ftruncate(self._file, self._end)
         self._full.append(self._file)
         self._file = -1
+
+
+def _count_boot(directory: Path) -> int:
+    """How many processes have had this place: a greater number is later, whatever clocks say."""
+    path, draft = directory / "boots", directory / "boots.draft"
+    number = 1 + (int(path.read_text() or 0) if path.exists() else 0)
+    draft.write_text(str(number))
+    draft.rename(path)
+    return number
 
 
 def _sync_and_close(handle: int) -> None:

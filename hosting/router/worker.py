@@ -67,6 +67,7 @@ async def _serve(
     await _drain(node)
     for task in tasks:
         task.cancel()
+    await node.leases.farewell()
     node.close()
     if redis is not None and reporter is not None:
         await reporter.farewell()
@@ -110,7 +111,7 @@ async def _connect(
     async def follow() -> None:
         await following
 
-    return redis, reporter, [follow(), reporter.run()]
+    return redis, reporter, [follow(), reporter.run(), node.leases.run(redis)]
 
 
 async def _guarded(job: Coroutine[None, None, None]) -> None:

@@ -74,7 +74,7 @@ def test_a_budget_that_only_tells_stops_nothing(model, ask):
 
     ask(model)
 
-    assert not budgets.check(model.team, now=NOON).team
+    assert not budgets.check(model.team, now=NOON).stopped_team
     assert not route(model).payment_required
 
 
@@ -138,13 +138,13 @@ def test_a_prepaid_team_stops_at_zero_and_answers_again_when_topped_up(model, as
     profile.save()
     credits.add(model.team, D("0.03"), kind=EntryKind.GRANT, key="welcome", now=NOON)
     ask(model, 2)
-    assert not budgets.check(model.team, now=NOON).team
+    assert not budgets.check(model.team, now=NOON).stopped_team
     ask(model, 4)
 
-    assert budgets.check(model.team, now=NOON).team
+    assert budgets.check(model.team, now=NOON).stopped_team
     assert credits.balance(model.team) == 0
     credits.add(model.team, D("1.00"), kind=EntryKind.PURCHASE, key="order", now=NOON)
-    assert not budgets.check(model.team, now=NOON).team
+    assert not budgets.check(model.team, now=NOON).stopped_team
     assert credits.balance(model.team) == D("0.97")  # what was still unpaid is taken from it
 
 

@@ -1,94 +1,243 @@
-"""Quota leases: nobody spends what somebody else holds."""
+"""Leases: what the ledger has and what routers may still spend never pass a cap together."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from django.db import connections
+from django.db import IntegrityError, connections, transaction
 
 from hosting.billing import quotas
 from hosting.billing.models import QuotaCap, QuotaLease
+from hosting.models import SpoolSource
+from hosting.wire import LeaseAnswer, LeaseStatement
 from tests.database.conftest import NOON
 
 pytestmark = pytest.mark.django_db
-KEY = "team:1:2026-06"
+CAP = "team:1"
+SECOND = timedelta(seconds=1)
 
 
 @pytest.fixture
-def cap(db: None) -> QuotaCap:
-    return quotas.set_cap(KEY, cap=1_000)
+def cap(db: None) -> None:
+    quotas.allow(CAP, left=1_000, exact=True, shipped={})
 
 
-def take(holder: str = "a") -> QuotaLease | None:
-    return quotas.take(KEY, holder=holder, holders=2, now=NOON)
+class Lessee:
+    """What a router process says of its lease."""
+
+    def __init__(self, router: str = "a", *, boot: int = 1) -> None:
+        self.router, self.boot = router, boot
+        self.sequence = 0
+        self.spent = self.returned = 0
+
+    def say(self, *, wanted: int = 0, at=NOON, **said) -> LeaseAnswer:
+        self.sequence += 1
+        statement = LeaseStatement(
+            cap=CAP,
+            number=1,
+            sequence=said.pop("sequence", self.sequence),
+            spent=self.spent,
+            returned=self.returned,
+            wanted=wanted,
+            **said,
+        )
+        return quotas.hear([statement], router=self.router, boot=self.boot, at=at, now=at)[0]
 
 
 def used() -> int:
     return QuotaCap.objects.get().used
 
 
+def ship(router: str, *, until) -> None:
+    """The ledger has what this router wrote before."""
+    SpoolSource.objects.update_or_create(
+        router=router,
+        spool_id="0190b5a0-0000-7000-8000-000000000000",
+        defaults={"watermark": until},
+    )
+
+
 def test_a_lease_is_a_share_of_what_is_left(cap):
-    assert [take().units for _ in range(3)] == [62, 58, 55]
-    assert used() == 175
+    router = Lessee()
+
+    assert [router.say(wanted=1).granted for _ in range(3)] == [125, 234, 329]
+    assert used() == 329
 
 
-def test_the_last_units_are_handed_out_one_by_one_and_then_none(cap):
-    quotas.set_cap(KEY, cap=2)
+def test_routers_that_are_there_share(cap):
+    Lessee("b").say(wanted=1)
 
-    assert [lease and lease.units for lease in (take(), take(), take())] == [1, 1, None]
-
-
-def test_what_was_not_spent_is_free_again_once(cap):
-    lease = take()
-
-    assert quotas.give_back(lease, spent=60, now=NOON)
-    assert not quotas.give_back(lease, spent=0, now=NOON)
-    assert used() == 60
+    assert Lessee("a").say(wanted=1).granted == (1_000 - 125) // 16
 
 
-def test_a_dead_holder_s_units_stay_in_use_until_the_ledger_knows(cap):
-    take()
-    late = NOON + timedelta(seconds=60)
-
-    assert quotas.expire(now=late, spent_by=lambda lease: None) == 0
-    assert used() == 62
-    assert quotas.expire(now=late, spent_by=lambda lease: 12) == 1
-    assert used() == 12
+def test_units_come_in_whole_requests(cap):
+    assert Lessee().say(wanted=50).granted == 100
 
 
-def test_a_lease_that_ended_can_not_be_renewed(cap):
-    lease = take()
+def test_less_than_a_request_is_not_handed_out(cap):
+    answer = Lessee().say(wanted=1_001)
 
-    assert quotas.renew(lease, now=NOON + timedelta(seconds=29))
-    assert not quotas.renew(lease, now=NOON + timedelta(seconds=60))
-
-
-def test_a_cap_is_never_below_what_is_in_use(cap):
-    take()
-
-    assert quotas.set_cap(KEY, cap=10).cap == 62
+    assert (answer.granted, answer.short) == (0, "used_up")
 
 
-def units_of(holder: str) -> Iterator[int]:
-    """What one router does: spend its lease, then ask for another."""
-    while lease := quotas.take(KEY, holder=holder, holders=2, now=NOON):
-        yield from range(lease.units)
+def test_what_others_hold_may_come_back(cap):
+    other = Lessee("b")
+    other.say(wanted=1_000)
+
+    assert Lessee("a").say(wanted=1).short == "elsewhere"
+    other.spent = 1_000
+    other.say()
+    assert Lessee("c").say(wanted=1).short == "used_up"
+
+
+def test_what_may_turn_out_free_is_worth_waiting_for(db):
+    quotas.allow(CAP, left=10, exact=False, shipped={})
+    router = Lessee()
+    router.say(wanted=10)
+    router.spent = 10
+
+    assert router.say(wanted=1).short == "elsewhere"
+
+
+def test_returned_units_are_free_again_once(cap):
+    router = Lessee()
+    router.say(wanted=1_000)
+    router.spent, router.returned = 600, 400
+    router.say()
+    router.say()
+
+    assert used() == 600
+    assert Lessee("b").say(wanted=400).granted == 400
+
+
+def test_a_statement_that_is_told_twice_grants_once(cap):
+    router = Lessee()
+    first = router.say(wanted=100)
+
+    assert router.say(wanted=100, sequence=1) == first
+    assert used() == 100
+
+
+def test_what_was_spent_counts_until_the_ledger_has_it(cap):
+    router = Lessee()
+    router.say(wanted=1_000)
+    router.spent = 1_000
+    router.say(at=NOON + SECOND)  # nothing was shipped yet: the mark stays where it was
+    assert quotas.shipped(now=NOON) == {QuotaLease.objects.get().pk: 0}
+
+    ship("a", until=NOON + SECOND)
+    router.say(at=NOON + 2 * SECOND)
+    ship("a", until=NOON + 3 * SECOND)
+    shipped = quotas.shipped(now=NOON + 3 * SECOND)
+    quotas.allow(CAP, left=0, exact=True, shipped=shipped)  # the rollups say that all was spent
+
+    assert list(shipped.values()) == [1_000]
+    assert used() == 0
+    assert router.say(wanted=1).short == "used_up"
+
+
+def test_what_turned_out_free_can_be_spent_again(cap):
+    router = Lessee()
+    router.say(wanted=1_000)
+    router.spent = 1_000
+    ship("a", until=NOON)
+    router.say(at=NOON + SECOND)
+    ship("a", until=NOON + SECOND)
+    quotas.allow(CAP, left=1_000, exact=True, shipped=quotas.shipped(now=NOON))
+
+    assert router.say(wanted=1_000).granted == 2_000
+
+
+def test_a_router_that_took_a_dead_one_s_place_frees_what_it_held(cap):
+    Lessee("a", boot=1).say(wanted=1_000)
+    assert Lessee("a", boot=2).say(wanted=1).short == "used_up"
+
+    late = NOON + SECOND
+    ship("a", until=late)
+    quotas.allow(CAP, left=400, exact=True, shipped=quotas.shipped(now=late))
+
+    assert used() == 0  # what it spent, 600, is what the rollups say
+    assert Lessee("a", boot=3).say(wanted=400).granted == 400
+
+
+def test_what_a_dead_router_held_stays_used_until_its_spool_was_shipped(cap):
+    Lessee("a", boot=1).say(wanted=1_000)
+    quotas.hear([], router="a", boot=2, at=NOON, now=NOON + SECOND)
+
+    ship("a", until=NOON)
+    quotas.allow(CAP, left=1_000, exact=True, shipped=quotas.shipped(now=NOON + SECOND))
+
+    assert used() == 1_000
+
+
+def test_a_late_word_of_a_dead_router_harms_nobody(cap):
+    dead = Lessee("a", boot=1)
+    dead.say(wanted=10)
+    alive = Lessee("a", boot=2)
+    alive.say(wanted=10)
+
+    assert dead.say(wanted=10).ended
+    assert not alive.say(wanted=10).ended
+
+
+def test_a_router_silent_for_longer_than_any_request_holds_nothing(cap):
+    router = Lessee()
+    router.say(wanted=1_000)
+    late = NOON + timedelta(minutes=16)
+    ship("a", until=late)
+
+    quotas.allow(CAP, left=1_000, exact=True, shipped=quotas.shipped(now=late))
+
+    assert used() == 0
+    assert router.say(at=late).ended
+
+
+def test_a_router_that_leaves_gives_back_what_it_has(cap):
+    router = Lessee()
+    router.say(wanted=1_000)
+    router.spent, router.returned = 10, 990
+
+    assert router.say(closing=True).ended
+    assert used() == 10
+
+
+def test_a_smaller_budget_takes_nothing_from_those_who_hold_it(cap):
+    Lessee().say(wanted=800)
+
+    quotas.allow(CAP, left=100, exact=True, shipped={})
+
+    assert QuotaCap.objects.get().cap == 800
+    assert Lessee("b").say(wanted=1).granted == 0
+
+
+def test_the_database_refuses_more_than_the_cap(cap):
+    with pytest.raises(IntegrityError), transaction.atomic():
+        QuotaCap.objects.update(used=1_001)
+
+
+def test_a_cap_that_was_removed_grants_nothing(db):
+    assert Lessee().say(wanted=1) == LeaseAnswer(
+        cap=CAP, number=1, sequence=1, granted=0, short="elsewhere"
+    )
 
 
 @pytest.mark.django_db(transaction=True)
-def test_five_thousand_requests_on_two_routers_get_exactly_the_thousand_of_the_cap():
-    quotas.set_cap(KEY, cap=1_000)
+def test_eight_that_ask_at_once_get_exactly_the_cap():
+    quotas.allow(CAP, left=1_000, exact=True, shipped={})
 
-    def serve(holder: str) -> int:
+    def spend(name: str) -> int:
+        router = Lessee(name)
         try:
-            units = units_of(holder)
-            return sum(next(units, None) is not None for _ in range(2_500))
+            while True:
+                answer = router.say(wanted=1)
+                router.spent = answer.granted
+                if answer.short == "used_up":
+                    return answer.granted
         finally:
             connections.close_all()
 
-    with ThreadPoolExecutor(2) as routers:
-        served = list(routers.map(serve, ["a", "b"]))
+    with ThreadPoolExecutor(4) as routers:
+        spent = list(routers.map(spend, "abcdefgh"))
 
-    assert sum(served) == 1_000
+    assert sum(spent) == 1_000
     assert used() == 1_000

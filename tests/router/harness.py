@@ -270,9 +270,11 @@ class ControlPlane:
         self.url = url
         self.redis = redis.Redis.from_url(url)
         self.nudges: list[tuple[str, dict[str, Any]]] = []
+        self.leases: list[dict[str, Any]] = []  # what was said of leases
         self.routes: dict[str, Route] = {}
         self.on_wake: Callable[[dict[str, Any]], object] = lambda kwargs: None
         self.on_reconcile: Callable[[dict[str, Any]], object] = lambda kwargs: None
+        self.on_leases: Callable[[dict[str, Any]], object] = lambda kwargs: None
         self._closing = False
         self.redis.set(ROUTES_EPOCH_KEY, "1")
         self._thread = threading.Thread(target=self._take_nudges, daemon=True)
@@ -337,8 +339,12 @@ class ControlPlane:
             message = json.loads(taken[1])
             _, kwargs, _ = json.loads(base64.b64decode(message["body"]))
             task = message["headers"]["task"]
-            self.nudges.append((task, kwargs))
-            react = self.on_wake if task == "workers.wake" else self.on_reconcile
+            if task == "workers.lease_units":
+                self.leases.append(kwargs)
+                react = self.on_leases
+            else:
+                self.nudges.append((task, kwargs))
+                react = self.on_wake if task == "workers.wake" else self.on_reconcile
             threading.Thread(target=react, args=(kwargs,), daemon=True).start()
         client.close()
 

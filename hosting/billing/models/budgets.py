@@ -57,11 +57,16 @@ class BudgetWarning(models.Model):
 
 
 class QuotaCap(models.Model):
-    """Units that may be used under one key, such as “team:7:2026-11”. `used` includes leases."""
+    """What may still be spent under one cap, in millionths of the currency.
 
-    key = models.CharField(max_length=80, unique=True)
+    `used` is what routers hold or have spent and the rollups don't have yet. What they have is
+    taken off `cap`.
+    """
+
+    key = models.CharField(max_length=80, unique=True)  # "team:7", "credits:7", "model:12" …
     cap = models.PositiveBigIntegerField()
     used = models.PositiveBigIntegerField(default=0)
+    exact = models.BooleanField(default=True)  # what is spent is what is billed, to the unit
 
     class Meta:
         constraints = [
@@ -69,24 +74,54 @@ class QuotaCap(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.used} of {self.cap}"
+        return f"{self.key}: {self.used} of {self.cap}"
 
 
 class QuotaLease(models.Model):
-    """Units one holder may spend without asking. They count as used until they are returned."""
+    """What one router process may spend without asking. All numbers only grow.
+
+    It is used: `granted` - `returned` - `settled`.
+    """
 
     cap = models.ForeignKey(QuotaCap, on_delete=models.CASCADE, related_name="leases")
-    holder = models.CharField(max_length=120)
-    units = models.PositiveBigIntegerField()
-    taken_at = models.DateTimeField()
-    expires_at = models.DateTimeField()
+    router = models.CharField(max_length=120)  # the name of its spool, as in SpoolSource
+    boot = models.PositiveBigIntegerField()  # which process in that place: a greater one is later
+    number = models.PositiveIntegerField()
+    sequence = models.PositiveBigIntegerField(default=0)  # of the last statement
+    granted = models.PositiveBigIntegerField(default=0)
+    returned = models.PositiveBigIntegerField(default=0)
+    spent = models.PositiveBigIntegerField(default=0)  # by requests that are in the spool
+    # Some of `spent`, that the ledger has once the spool was shipped up to this moment.
+    marked = models.PositiveBigIntegerField(default=0)
+    marked_at = models.DateTimeField()
+    shipped = models.PositiveBigIntegerField(default=0)  # of `spent`: the ledger has it
+    settled = models.PositiveBigIntegerField(default=0)  # of `shipped`: taken off the cap
+    heard_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
-    spent = models.PositiveBigIntegerField(null=True)  # once it has ended
 
     class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["cap", "router", "boot", "number"], name="quota_lease_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(granted__gte=models.F("returned") + models.F("settled")),
+                name="quota_lease_within_grant",
+            ),
+        ]
         indexes = [
-            models.Index(fields=["expires_at"], condition=Q(ended_at=None), name="quota_lease_open")
+            models.Index(fields=["router"], condition=Q(ended_at=None), name="quota_lease_open")
         ]
 
     def __str__(self) -> str:
-        return f"{self.units} for {self.holder}"
+        return f"{self.granted} for {self.router}"
+
+    @property
+    def used(self) -> int:
+        """What counts against the cap."""
+        return self.granted - self.returned - self.settled
+
+    @property
+    def unspent(self) -> int:
+        """What may come back."""
+        return self.granted - self.returned - self.spent
