@@ -15,6 +15,7 @@ from hosting.logs.reading import Filter
 from hosting.models import HostedModel, Replica, Revision
 from hosting.models.log import LogStream
 from hosting.protocols import PROTOCOLS
+from hosting.rates import LONGEST
 
 PROTOCOL_WORDS = {
     "http": "Plain HTTP: any server, one path to POST to",
@@ -56,6 +57,18 @@ class PageForm(forms.Form):
         """Show an operation's refusal."""
         known = error.field if error.field in self.fields else None
         self.add_error(known, error.message)
+
+
+def _rate_limit(help_text: str) -> forms.CharField:
+    return forms.CharField(
+        label="Most requests",
+        max_length=LONGEST,
+        required=False,
+        help_text=help_text,
+        widget=forms.TextInput(
+            attrs={"placeholder": "10/second or 600/minute", "autocomplete": "off"}
+        ),
+    )
 
 
 class RunsForm(PageForm):
@@ -242,6 +255,7 @@ class SettingsForm(PageForm):
         max_value=1800,
         help_text="Longer means it failed to wake.",
     )
+    rate_limit = _rate_limit("Beyond it, requests wait up to a second, then get a 503.")
 
     @staticmethod
     def of(model: HostedModel) -> "SettingsForm":
@@ -249,6 +263,7 @@ class SettingsForm(PageForm):
         names = ("description", "idle_timeout_seconds", "request_timeout_seconds")
         initial: dict[str, Any] = {name: getattr(model, name) for name in names}
         initial["startup_timeout_seconds"] = model.startup_timeout_seconds
+        initial["rate_limit"] = model.rate_limit
         initial["visibility"] = "public" if model.public else "private"
         return SettingsForm(initial=initial)
 
@@ -262,6 +277,7 @@ class TokenForm(PageForm):
         help_text="Where it will be used, such as “website”.",
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
+    rate_limit = _rate_limit("For calls with this token. Empty: as many as the model allows.")
 
 
 class ApiKeyForm(PageForm):

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Prefetch, QuerySet
 
-from hosting import protocols, wire
+from hosting import protocols, rates, wire
 from hosting.models import EndpointToken, HostedModel, Replica, Revision, Standing
 from hosting.models.replica import ReplicaStatus
 from hosting.protocols.base import Settings
@@ -150,6 +150,10 @@ def build(model: HostedModel) -> wire.Route:
         no_wake_routes=_beside(model.wake_routes, wire.ROUTES),
         no_wake_methods=_beside(model.wake_methods, wire.METHODS),
         no_wake_tokens=tuple(_forbidden(model, valid)),
+        rate=rates.read(model.rate_limit),
+        token_rates={
+            token.digest: rate for token in valid if (rate := rates.read(token.rate_limit))
+        },
         removed=model.deleted_at is not None,
     )
     route = _capped(route, model, valid)

@@ -7,7 +7,7 @@ from django.db.models import F
 
 from accounts import secrets
 from accounts.models import User
-from hosting import route_table
+from hosting import rates, route_table
 from hosting.errors import InvalidValue
 from hosting.models import EndpointToken, HostedModel
 
@@ -21,11 +21,10 @@ def issue(
     label: str,
     created_by: User | None = None,
     expires_at: datetime | None = None,
+    rate_limit: str = "",
 ) -> tuple[EndpointToken, str]:
     """Issue a token; returns the row and the secret, which is never to be had again."""
-    label = label.strip()
-    if not label or len(label) > 80:
-        raise InvalidValue("Give the token a name of 1 to 80 characters.", field="label")
+    label = _named(label)
     if model.tokens.filter(revoked_at=None).count() >= MOST_TOKENS:
         raise InvalidValue(f"A model has at most {MOST_TOKENS} tokens. Revoke one first.")
     secret = secrets.mint(secrets.Kind.ENDPOINT)
@@ -37,9 +36,26 @@ def issue(
         last_characters=secret[-4:],
         created_by=created_by,
         expires_at=expires_at,
+        rate_limit=rates.spelled(rate_limit),
     )
     _announce(model.pk)
     return token, secret
+
+
+@transaction.atomic
+def change(
+    token: EndpointToken, *, label: str | None = None, rate_limit: str | None = None
+) -> None:
+    """Change what is given; None leaves it as it is. Raises InvalidValue."""
+    given = {}
+    if label is not None:
+        given["label"] = _named(label)
+    if rate_limit is not None:
+        given["rate_limit"] = rates.spelled(rate_limit)
+    if given:
+        EndpointToken.objects.filter(pk=token.pk).update(**given)
+        token.refresh_from_db()
+        _announce(token.model_id)
 
 
 @transaction.atomic
@@ -47,6 +63,13 @@ def revoke(token: EndpointToken, *, now: datetime) -> None:
     """Revoke for good. Calls with it fail as soon as the routers hear of it."""
     if EndpointToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=now):
         _announce(token.model_id)
+
+
+def _named(label: str) -> str:
+    label = label.strip()
+    if not label or len(label) > 80:
+        raise InvalidValue("Give the token a name of 1 to 80 characters.", field="label")
+    return label
 
 
 def _announce(model_id: int) -> None:

@@ -73,6 +73,14 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class Rate:
+    """At most so many requests in so many seconds, all routers together."""
+
+    requests: int
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """Everything the router knows of one subdomain. Times are unix seconds."""
 
@@ -109,6 +117,8 @@ class Route:
     capped_tokens: tuple[int, ...] = ()  # ids of tokens with a cap of their own, `token:ID`
     query_reserve: int = 0  # what a query may cost at most, in millionths of the currency
     other_reserve: int = 0  # and a request to a route of the model's own
+    rate: Rate | None = None  # of requests to the model, whoever asks
+    token_rates: dict[str, Rate] = field(default_factory=dict)  # sha256 hex: only those limited
     removed: bool = False
     revision: int = 0  # number of the revision this leads to
     last_revision: int = 0  # the model has the revisions from 1 to this
@@ -149,6 +159,10 @@ class Route:
         known["beside"] = tuple(_target(each) for each in known.get("beside", ()))
         for name in _TUPLES:
             known[name] = tuple(known.get(name, ()))
+        known["rate"] = Rate(**known["rate"]) if known.get("rate") else None
+        known["token_rates"] = {
+            digest: Rate(**each) for digest, each in known.get("token_rates", {}).items()
+        }
         return cls(**known)
 
     def may_be_woken_by(self, asker: "Asker") -> bool:

@@ -55,6 +55,7 @@ OPERATIONS = [
     Operation("rollback", "POST", 200, {"number": 1}),
     Operation("tokens"),
     Operation("tokens", "POST", 201, {"label": "website"}),
+    Operation("token", "PATCH", 200, {"label": "shop", "rate_limit": "60/minute"}),
     Operation("token", "DELETE", 204),
     Operation("model-usage", query="?bucket=hour"),
     Operation("usage"),

@@ -33,9 +33,7 @@ def issue_token(request: TeamRequest, subdomain: str) -> HttpResponse:
     form = TokenForm(request.POST)
     if form.is_valid():
         try:
-            _, secret = tokens.issue(
-                model, label=form.cleaned_data["label"], created_by=request.user
-            )
+            _, secret = tokens.issue(model, created_by=request.user, **form.cleaned_data)
         except HostingError as error:
             form.refuse(error)
         else:

@@ -59,7 +59,7 @@ urlpatterns = [
     ),
     path(
         f"{_MODEL}tokens/<str:token_id>/",
-        EndpointTokenViewSet.as_view({"delete": "destroy"}),
+        EndpointTokenViewSet.as_view({"patch": "partial_update", "delete": "destroy"}),
         name="token",
     ),
     path(f"{_MODEL}usage/", UsageViewSet.as_view({"get": "model"}), name="model-usage"),

@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, Max
 
 from accounts.models import Team, User
-from hosting import route_table, subdomains, tokens, wire
+from hosting import rates, route_table, subdomains, tokens, wire
 from hosting.errors import InvalidValue, ModelInactive, SubdomainTaken, WakeBackoff
 from hosting.lifecycle import builds, draining, machine, validation, wakes
 from hosting.lifecycle.specs import RevisionSpec, catalogue_spec
@@ -123,6 +123,7 @@ def change_settings(
     startup_timeout_seconds: int | None = None,
     min_replicas: int | None = None,
     max_replicas: int | None = None,
+    rate_limit: str | None = None,
 ) -> None:
     """Change what is given; None leaves a setting as it is. Raises InvalidValue."""
     timeouts = {
@@ -138,6 +139,8 @@ def change_settings(
         given["public"] = public
     if description is not None:
         given["description"] = description
+    if rate_limit is not None:
+        given["rate_limit"] = rates.spelled(rate_limit)
     given |= validation.replica_bounds(model, least=min_replicas, most=max_replicas)
     if given:
         with transaction.atomic():

@@ -52,6 +52,7 @@ class HostedModel(models.Model):
     wake_without_token = models.BooleanField(default=True)
     request_timeout_seconds = models.PositiveIntegerField(default=600)
     startup_timeout_seconds = models.PositiveIntegerField(default=300)
+    rate_limit = models.CharField(max_length=20, blank=True)  # as hosting.rates spells it
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
     )

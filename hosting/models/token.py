@@ -21,6 +21,7 @@ class EndpointToken(models.Model):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     last_used_at = models.DateTimeField(null=True, editable=False)
     expires_at = models.DateTimeField(null=True, blank=True)
+    rate_limit = models.CharField(max_length=20, blank=True)  # as hosting.rates spells it
     revoked_at = models.DateTimeField(null=True, editable=False)
     may_wake = models.BooleanField(default=True)  # off: it calls the model only while it is awake
     # Its budget is used up: it gets 402. Written by hosting.billing only.

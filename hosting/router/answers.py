@@ -65,6 +65,7 @@ MAY_NOT_WAKE = Problem(
     "asleep",
     "The model is asleep, and its owner does not let this request wake it. Others may.",
 )
+RATE_LIMITED = Problem(503, "rate_limited", "The limit of requests is reached. Send fewer.", 1)
 WAKE_FAILED = Problem(503, "wake_failed", "The model did not start.", 5)
 CONTROL_PLANE_UNAVAILABLE = Problem(
     503, "control_plane_unavailable", "The model can't be woken right now. Try again shortly.", 10
@@ -95,6 +96,7 @@ _TYPES = {
     401: "authentication_error",
     402: "billing_error",
     404: "not_found_error",
+    429: "rate_limit_error",
     500: "model_error",
     503: "unavailable_error",
     504: "timeout_error",

@@ -20,10 +20,10 @@ class Diverted(Exchange):
 
     __slots__ = ()
 
-    def _seek_slot(self) -> None:
+    def seek_slot(self) -> None:
         endpoint = self.endpoint
         if endpoint is endpoint.own:
-            super()._seek_slot()
+            super().seek_slot()
             return
         endpoint.try_refusing_again(time.monotonic() - self.node.limits.refused_seconds)
         replica = endpoint.take_slot()

@@ -25,6 +25,7 @@ class Limits:
     held_per_model: int = 100
     held_per_process: int = 1000
     held_bytes: int = 256 << 20
+    pace_seconds: float = 1.0  # how long a request beyond a rate limit may wait for its turn
     connections: int = 20_000
     rewritten_answer_bytes: int = 64 * 1024
     websocket_idle_seconds: float = 600.0

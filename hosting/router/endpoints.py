@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from hosting.router.answers import NOT_FOUND, Problem
+from hosting.router.paces import Paces
 from hosting.router.pool import Replica, Served
 from hosting.states import State
 from hosting.wire import Asker, Report, Route
@@ -56,6 +57,7 @@ class Endpoint:
         self._owed = 0
         self.nudged_at = -1e9
         self.trouble_since: float | None = None  # since when its replicas refuse connections
+        self.paces = Paces()
         self._read(route)
         self.waking = False  # whether `Waking` looks after it
         self.changed: Callable[[], None] | None = None  # wakes whoever looks after it
@@ -80,6 +82,11 @@ class Endpoint:
         self.capped = bool(route.caps or route.capped_tokens)
         self.passes_through = route.protocol in PASS_THROUGH
         self.tokens = {bytes.fromhex(each): id_ for each, id_ in route.token_digests.items()}
+        self.paces.apply(
+            route.rate,
+            {route.token_digests[each]: rate for each, rate in route.token_rates.items()},
+        )
+        self.paced = bool(self.paces)
         self.expiries = {bytes.fromhex(each): at for each, at in route.token_expiries.items()}
 
     def apply(self, route: Route) -> None:

@@ -42,6 +42,7 @@ class Exchange(Relay):
         "id_line",
         "kind",
         "outcome",
+        "pacing",
         "queued",
         "replica",
         "resent",
@@ -76,6 +77,7 @@ class Exchange(Relay):
         self.went = 0.0
         self.cold = False
         self.queued = False
+        self.pacing: asyncio.TimerHandle | None = None
         self.resent = False
         self.outcome = ""
         self.cover: Cover | None = None
@@ -97,19 +99,26 @@ class Exchange(Relay):
         if not complete and request.expects_continue and short:
             self.caller.write(answers.CONTINUE)
         if complete or not short:
-            self.set_out()
+            self._enter()
 
     def on_body_done(self) -> None:
-        if not self.queued and self.replica is None:
+        if not self.queued and self.pacing is None and self.replica is None:
+            self._enter()
+
+    def _enter(self) -> None:
+        """Go on as soon as the rate limits allow it."""
+        endpoint = self.endpoint
+        if not (endpoint.paced and self.node.pacing.holds(self, endpoint)):
             self.set_out()
 
     def set_out(self) -> None:
         """Go in, or wait: first for what the request may cost, then for a slot."""
         if self.endpoint.capped and self.cover is None and not self.node.leases.cover(self):
             return
-        self._seek_slot()
+        self.seek_slot()
 
-    def _seek_slot(self) -> None:
+    def seek_slot(self) -> None:
+        """Go in, or wait for a slot."""
         endpoint = self.endpoint
         replica = endpoint.take_slot()
         if replica is not None:
@@ -125,7 +134,7 @@ class Exchange(Relay):
             self.queued = False
             self.node.held -= 1
         self.endpoint = endpoint
-        self._seek_slot()
+        self.seek_slot()
 
     def go(self, replica: Replica) -> None:
         """Go in with this slot."""
@@ -321,7 +330,7 @@ class Exchange(Relay):
         if self.replica is not None:
             self.outcome = Outcome.TIMEOUT
             self.give_up(answers.MODEL_TIMED_OUT)
-        elif not self.queued:
+        elif not self.queued and self.pacing is None:
             self.outcome = Outcome.REFUSED
             self.give_up(answers.BODY_TIMEOUT)
         else:
@@ -357,6 +366,8 @@ class Exchange(Relay):
             self.dialling.cancel()
             self.dialling = None
         node = self.node
+        if self.pacing is not None:
+            node.pacing.leave(self)
         endpoint = self.endpoint
         now = time.monotonic()
         if self.queued:

@@ -18,6 +18,7 @@ from hosting.router.counters import Counters
 from hosting.router.endpoints import Endpoint
 from hosting.router.leases import Leases
 from hosting.router.metrics import AccessLog
+from hosting.router.pacing import Pacing
 from hosting.router.pool import Replica, Served
 from hosting.router.routes import RouteTable
 from hosting.router.spool import Spool, SpoolUnavailable
@@ -45,6 +46,7 @@ class Node:
         self.table = RouteTable(stale_after=config.limits.stale_seconds, clock=time.monotonic)
         self.waking = Waking(self)
         self.leases = Leases(self, router=spool.name, boot=spool.boot)
+        self.pacing = Pacing(self)
         self.request_ids = RequestIds()
         self.counters = Counters()
         self.callers: set[Caller] = set()

@@ -84,7 +84,9 @@ class Reporter:
             pipeline.hset(key, mapping={"at": f"{wall:.3f}", **fields})
             pipeline.expire(key, ROUTER_LEASE_SECONDS)
             pipeline.zadd(ROUTERS_KEY, {self._router_id: wall})
-            await pipeline.execute()
+            pipeline.zcount(ROUTERS_KEY, wall - ROUTER_LEASE_SECONDS, "+inf")
+            *_, living = await pipeline.execute()
+        self._table.processes = max(1, living)
 
     async def farewell(self) -> None:
         """Be no longer among the routers."""

@@ -15,6 +15,7 @@ class RouteTable:
 
     def __init__(self, *, stale_after: float, clock: Callable[[], float]) -> None:
         self.complete = False  # whether the whole table has been seen: only then 404 is the truth
+        self.processes = 1  # router processes that share every rate limit
         self.on_released: Callable[[Endpoint], None] | None = None
         self._endpoints: dict[str, Endpoint] = {}
         self._removed: dict[str, tuple[int, int]] = {}

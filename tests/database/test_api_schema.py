@@ -175,10 +175,12 @@ FULL_BODIES = {
         "max_replicas": 2,
         "request_timeout_seconds": 60,
         "startup_timeout_seconds": 60,
+        "rate_limit": "5/second",
     },
     "POST revisions": FULL_REVISION,
     "POST rollback": {"number": 1},
-    "POST tokens": {"label": "x", "expires_at": "2100-01-01T00:00:00Z"},
+    "POST tokens": {"label": "x", "expires_at": "2100-01-01T00:00:00Z", "rate_limit": "5/second"},
+    "PATCH token": {"label": "x", "rate_limit": "5/second"},
     "PUT budgets": {"amount": "5.00", "stop": True, "model": "own-model", "token_id": 1},
     "POST api-keys": {"name": "x", "expires_at": "2100-01-01T00:00:00Z"},
 }

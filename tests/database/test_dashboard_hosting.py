@@ -174,6 +174,7 @@ def test_settings_are_changed(browser: Client, model: HostedModel):
         "idle_timeout_seconds": "60",
         "request_timeout_seconds": "90",
         "startup_timeout_seconds": "30",
+        "rate_limit": "600 per minute",
     }
     browser.post("/models/night-owl/settings/change/", form)
     refused = browser.post(
@@ -183,6 +184,7 @@ def test_settings_are_changed(browser: Client, model: HostedModel):
     model.refresh_from_db()
     assert model.public
     assert (model.idle_timeout_seconds, model.request_timeout_seconds) == (60, 90)
+    assert model.rate_limit == "600/minute"
     assert refused.status_code == 422
 
 
@@ -242,7 +244,9 @@ def test_only_the_typed_name_deletes(browser: Client, model: HostedModel):
 
 
 def test_a_token_is_issued_and_revoked(browser: Client, model: HostedModel):
-    issued = browser.post("/models/night-owl/tokens/issue/", {"label": "website"})
+    issued = browser.post(
+        "/models/night-owl/tokens/issue/", {"label": "website", "rate_limit": "5/s"}
+    )
     token = EndpointToken.objects.get(label="website")
     asked = browser.get(f"/models/night-owl/tokens/{token.pk}/revoke/")
     browser.post(f"/models/night-owl/tokens/{token.pk}/revoke/")
@@ -250,8 +254,19 @@ def test_a_token_is_issued_and_revoked(browser: Client, model: HostedModel):
     token.refresh_from_db()
     assert issued.status_code == 201
     assert "dme_" in issued.text
+    assert "at most 5/second" in issued.text
     assert "Revoke token" in asked.text
     assert token.revoked_at is not None
+
+
+def test_a_limit_nobody_can_read_is_refused_beside_its_field(browser: Client, model: HostedModel):
+    answer = browser.post(
+        "/models/night-owl/tokens/issue/", {"label": "website", "rate_limit": "often"}
+    )
+
+    assert answer.status_code == 422
+    assert "10/second" in answer.text
+    assert not EndpointToken.objects.filter(label="website").exists()
 
 
 def test_a_token_of_another_model_is_not_found(

@@ -85,6 +85,30 @@ def test_an_expiring_token_says_when(model):
     assert route.token_expiries == {token.digest: (NOON + timedelta(days=1)).timestamp()}
 
 
+def test_limits_are_in_the_route_only_where_there_are_some(model):
+    free, _ = tokens.issue(model, label="free")
+    slow, _ = tokens.issue(model, label="slow", rate_limit="1 per minute")
+    operations.change_settings(model, rate_limit="10/s")
+
+    route = route_table.build(model)
+
+    assert (model.rate_limit, slow.rate_limit) == ("10/second", "1/minute")
+    assert route.rate == wire.Rate(10, 1)
+    assert route.token_rates == {slow.digest: wire.Rate(1, 60)}
+    assert free.digest in route.token_digests
+
+
+def test_a_tokens_limit_can_be_changed_and_lifted(model):
+    token, _ = tokens.issue(model, label="site", rate_limit="1/second")
+
+    tokens.change(token, rate_limit="")
+    tokens.change(token, label="shop")
+    model.refresh_from_db()
+
+    assert (token.label, token.rate_limit) == ("shop", "")
+    assert route_table.build(model).token_rates == {}
+
+
 def test_a_change_of_visibility_reaches_the_channel(model, django_capture_on_commit_callbacks):
     listener = route_table.connection().pubsub(ignore_subscribe_messages=True)
     listener.subscribe(wire.ROUTES_CHANNEL)

@@ -187,10 +187,19 @@ def test_a_budget_that_is_not_yours_is_one_that_never_was(stage, client, budget)
     assert seen(answer) == seen(never)
 
 
-@pytest.mark.parametrize("part", ["token_id", "key_id"])
+WITH_ID = [
+    (row, part)
+    for row in OPERATIONS
+    for part in ("token_id", "key_id")
+    if part in parts_of(row.url_name)
+]
+
+
+@pytest.mark.parametrize(("operation", "part"), WITH_ID, ids=str)
 @pytest.mark.parametrize("whose", ["foreign", "deleted"])
-def test_a_token_or_key_that_is_not_yours_is_one_that_never_was(stage, client, part, whose):
-    (operation,) = (row for row in OPERATIONS if part in parts_of(row.url_name))
+def test_a_token_or_key_that_is_not_yours_is_one_that_never_was(
+    stage, client, operation, part, whose
+):
     key, parts = stage.keys["owner"], stage.parts(operation)
     never = call(client, operation, key=key, **(parts | {part: NEVER}))
 
@@ -200,10 +209,9 @@ def test_a_token_or_key_that_is_not_yours_is_one_that_never_was(stage, client, p
     assert seen(answer) == seen(never)
 
 
-@pytest.mark.parametrize("part", ["token_id", "key_id"])
+@pytest.mark.parametrize(("operation", "part"), WITH_ID, ids=str)
 @pytest.mark.parametrize("value", MALFORMED_IDS)
-def test_what_can_not_be_an_id_is_one_that_never_was(stage, client, part, value):
-    (operation,) = (row for row in OPERATIONS if part in parts_of(row.url_name))
+def test_what_can_not_be_an_id_is_one_that_never_was(stage, client, operation, part, value):
     key, parts = stage.keys["owner"], stage.parts(operation)
     never = call(client, operation, key=key, **(parts | {part: NEVER}))
 

@@ -6,9 +6,10 @@ from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
 from hosting.api.serializers.revisions import NewRevisionSerializer, RevisionSerializer
-from hosting.api.serializers.tokens import IssuedTokenSerializer
+from hosting.api.serializers.tokens import RATE_LIMIT, IssuedTokenSerializer
 from hosting.lifecycle.validation import MOST_REPLICAS, TIMEOUT_LIMITS
 from hosting.models import HostedModel, Transition
+from hosting.rates import LONGEST as LONGEST_RATE
 from hosting.states import Event, State
 from hosting.subdomains import LONGEST, SHORTEST
 
@@ -56,6 +57,7 @@ class HostedModelSerializer(serializers.ModelSerializer[HostedModel]):
             "max_replicas",
             "request_timeout_seconds",
             "startup_timeout_seconds",
+            "rate_limit",
             "revision",
             "created_at",
             "created_by",
@@ -107,6 +109,9 @@ class ModelSettingsSerializer(serializers.Serializer[Any]):
     max_replicas = serializers.IntegerField(min_value=1, max_value=MOST_REPLICAS, required=False)
     request_timeout_seconds = _seconds("request_timeout_seconds")
     startup_timeout_seconds = _seconds("startup_timeout_seconds")
+    rate_limit = serializers.CharField(
+        max_length=LONGEST_RATE, allow_blank=True, required=False, help_text=RATE_LIMIT
+    )
 
 
 class TransitionSerializer(serializers.ModelSerializer[Transition]):

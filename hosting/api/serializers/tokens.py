@@ -9,13 +9,21 @@ from rest_framework import serializers
 
 from accounts.models import ApiKey
 from hosting.models import EndpointToken
+from hosting.rates import LONGEST
 
+RATE_LIMIT = "Requests allowed, such as “10/second” or “600/minute”. Empty: no limit."
 SHOWN_ONCE = "Shown this once. Keep it like a password."
 
 
 def _in_the_future(value: datetime) -> None:
     if value <= timezone.now():
         raise serializers.ValidationError("Choose a time in the future.", code="past")
+
+
+def _rate_limit() -> serializers.CharField:
+    return serializers.CharField(
+        max_length=LONGEST, allow_blank=True, required=False, help_text=RATE_LIMIT
+    )
 
 
 class EndpointTokenSerializer(serializers.ModelSerializer[EndpointToken]):
@@ -34,6 +42,7 @@ class EndpointTokenSerializer(serializers.ModelSerializer[EndpointToken]):
             "created_by",
             "last_used_at",
             "expires_at",
+            "rate_limit",
         ]
         read_only_fields = fields
 
@@ -57,6 +66,15 @@ class NewTokenSerializer(serializers.Serializer[Any]):
     expires_at = serializers.DateTimeField(
         required=False, allow_null=True, validators=[_in_the_future]
     )
+    rate_limit = _rate_limit()
+
+
+@extend_schema_serializer(component_name="TokenSettings")
+class TokenSettingsSerializer(serializers.Serializer[Any]):
+    """What can change of a token; leave out what stays."""
+
+    label = serializers.CharField(max_length=80, required=False)  # type: ignore[assignment]
+    rate_limit = _rate_limit()
 
 
 class ApiKeySerializer(serializers.ModelSerializer[ApiKey]):

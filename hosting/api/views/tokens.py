@@ -13,6 +13,7 @@ from hosting.api.serializers.tokens import (
     EndpointTokenSerializer,
     IssuedTokenSerializer,
     NewTokenSerializer,
+    TokenSettingsSerializer,
 )
 from hosting.api.tenancy import row_id
 from hosting.api.views.scope import TeamViewSet
@@ -50,13 +51,29 @@ class EndpointTokenViewSet(TeamViewSet):
         return Response(self.show(IssuedTokenSerializer, token), status=status.HTTP_201_CREATED)
 
     @extend_schema(
+        operation_id="change_token",
+        summary="Change an endpoint token",
+        request=TokenSettingsSerializer,
+        responses=EndpointTokenSerializer,
+        examples=[OpenApiExample("A limit", value={"rate_limit": "60/minute"}, request_only=True)],
+    )
+    def partial_update(self, request: Request, subdomain: str, token_id: str) -> Response:
+        """Change its name or its limit; the secret stays."""
+        token = self._find(token_id)
+        tokens.change(token, **self.read(TokenSettingsSerializer))
+        return Response(self.show(EndpointTokenSerializer, token))
+
+    @extend_schema(
         operation_id="revoke_token", summary="Revoke an endpoint token", responses={204: None}
     )
     def destroy(self, request: Request, subdomain: str, token_id: str) -> Response:
         """Revoke for good: calls with it are refused at once."""
+        tokens.revoke(self._find(token_id), now=timezone.now())
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    def _find(self, token_id: str) -> EndpointToken:
         model, number = self.find_model(), row_id(token_id)
         token = None if number is None else queries.find_token(model, number)
         if token is None:
             raise NotFound(NO_SUCH_TOKEN)
-        tokens.revoke(token, now=timezone.now())
-        return Response(status=status.HTTP_204_NO_CONTENT)
+        return token
