@@ -3,7 +3,16 @@
 from django.contrib import admin
 from django.http import HttpRequest
 
-from hosting.models import Build, HostedModel, Replica, Revision, TeamLimit, Transition
+from hosting.models import (
+    Build,
+    GoldenRequest,
+    HostedModel,
+    Replica,
+    Revision,
+    Target,
+    TeamLimit,
+    Transition,
+)
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -31,7 +40,7 @@ class HostedModelAdmin(ReadOnlyAdmin):
     search_fields = ["subdomain", "team__name"]
 
 
-admin.site.register([Build, Replica, Revision, Transition], ReadOnlyAdmin)
+admin.site.register([Build, GoldenRequest, Replica, Revision, Target, Transition], ReadOnlyAdmin)
 
 
 @admin.register(TeamLimit)

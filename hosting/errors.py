@@ -28,6 +28,11 @@ class SubdomainTaken(HostingError):
         super().__init__(f"The subdomain “{subdomain}” is taken. Try another.", field="subdomain")
 
 
+class NoCanary(HostingError):
+    code = "no_canary"
+    status = 409
+
+
 class ModelInactive(HostingError):
     code = "model_inactive"
     status = 409

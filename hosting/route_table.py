@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from functools import cache, partial
+from typing import Any
 
 import redis
 from django.conf import settings
@@ -15,7 +16,7 @@ from django.db import transaction
 from django.db.models import Prefetch, QuerySet
 
 from hosting import protocols, rates, wire
-from hosting.models import EndpointToken, HostedModel, Replica, Revision, Standing
+from hosting.models import EndpointToken, HostedModel, Replica, Revision, Standing, Target
 from hosting.models.replica import ReplicaStatus
 from hosting.protocols.base import Settings
 from hosting.states import State
@@ -80,7 +81,7 @@ def _publish_move(model: HostedModel, *, generation: int) -> None:
         text = connection().hget(wire.ROUTES_KEY, model.subdomain)
         known = wire.Route.from_json(text) if text else None
         adjoins = known is not None and known.version == (model.pk, generation - 1)
-        if known is None or not adjoins or model.generation != generation:
+        if known is None or not adjoins or model.generation != generation or known.beside:
             publish(model.pk)
             return
         ready = list(model.replicas.filter(status=ReplicaStatus.READY))
@@ -122,7 +123,8 @@ def is_published() -> bool:
 
 def build(model: HostedModel) -> wire.Route:
     """The route that says what the rows say."""
-    serving = _serving(model, list(model.replicas.all())) if model.state == State.AWAKE else []
+    ready = [each for each in model.replicas.all() if each.status == ReplicaStatus.READY]
+    serving = _serving(model, ready) if model.state == State.AWAKE else []
     revision = serving[0].revision if serving else model.revision
     valid = [token for token in model.tokens.all() if token.revoked_at is None]
     route = wire.Route(
@@ -155,9 +157,12 @@ def build(model: HostedModel) -> wire.Route:
             token.digest: rate for token in valid if (rate := rates.read(token.rate_limit))
         },
         removed=model.deleted_at is not None,
+        revision=revision.number if revision else 0,
+        last_revision=model.last_revision,
+        beside=tuple(_target(model, each) for each in model.targets.all()),
     )
     route = _capped(route, model, valid)
-    return route if revision is None else _speaking(route, revision)
+    return route if revision is None else replace(route, **_spoken(revision))
 
 
 def _capped(route: wire.Route, model: HostedModel, valid: list[EndpointToken]) -> wire.Route:
@@ -188,29 +193,53 @@ def protocol_settings(revision: Revision) -> Settings:
     )
 
 
-def _speaking(route: wire.Route, revision: Revision) -> wire.Route:
-    """Add what the revision's protocol says of its routes."""
-    protocol = protocols.get(revision.protocol)
-    chosen = protocol_settings(revision)
-    concurrency = revision.concurrency
-    return replace(
-        route,
-        protocol=revision.protocol,
-        query_path=protocol.query_path(chosen),
-        info_path=protocol.info_path(chosen),
-        info=protocol.info(chosen),
-        concurrency=protocol.default_concurrency if concurrency is None else concurrency,
+def _target(model: HostedModel, target: Target) -> wire.Target:
+    """A revision in use beside the current one."""
+    ready = [each for each in model.replicas.all() if each.revision_id == target.revision_id]
+    addresses = tuple(_addresses(model, ready))
+    state = model.state
+    if state == State.AWAKE and not addresses:
+        state = State.FAILED if target.retry_at else State.AWAKENING
+    return wire.Target(
+        revision_id=target.revision_id,
+        revision=target.revision.number,
+        share=target.share,
+        state=str(state),
+        replicas=addresses,
+        failure_reason=target.failure_reason or model.failure_reason or None,
+        retry_at=_timestamp(target.retry_at or model.retry_at),
+        **_spoken(target.revision),
     )
 
 
-def _serving(model: HostedModel, ready: list[Replica]) -> list[Replica]:
-    """The replicas that get requests: of the current revision, or until it has one, of the last.
+def _spoken(revision: Revision) -> dict[str, Any]:
+    """What the revision's protocol says of its routes."""
+    protocol = protocols.get(revision.protocol)
+    chosen = protocol_settings(revision)
+    concurrency = revision.concurrency
+    return {
+        "protocol": revision.protocol,
+        "query_path": protocol.query_path(chosen),
+        "info_path": protocol.info_path(chosen),
+        "info": protocol.info(chosen),
+        "concurrency": protocol.default_concurrency if concurrency is None else concurrency,
+    }
 
-    Never of both: a route speaks one protocol.
+
+def _serving(model: HostedModel, ready: list[Replica]) -> list[Replica]:
+    """The replicas that get requests: of the current revision, or until it has all it needs, of
+    the one before.
+
+    Never of both: an endpoint speaks one protocol.
     """
+    in_use = {each.revision_id for each in model.targets.all()}
     current = [each for each in ready if each.revision_id == model.revision_id]
-    newest = max((each.revision_id for each in ready), default=0)
-    return current or [each for each in ready if each.revision_id == newest]
+    older = [each for each in ready if each.revision_id not in (model.revision_id, *in_use)]
+    if len(current) >= model.wanted_replicas or not older:
+        return current
+    before = [each for each in older if each.revision_id == model.previous_revision_id]
+    newest = max(each.revision_id for each in older)
+    return before or [each for each in older if each.revision_id == newest]
 
 
 def _addresses(model: HostedModel, replicas: Iterable[Replica]) -> Iterable[wire.ReplicaAddress]:
@@ -239,8 +268,11 @@ def _timestamp(moment: datetime | None) -> float | None:
 def _with_rows() -> QuerySet[HostedModel]:
     ready = Replica.objects.filter(status=ReplicaStatus.READY).select_related("revision")
     valid = EndpointToken.objects.filter(revoked_at=None)
+    beside = Target.objects.select_related("revision")
     related = HostedModel.objects.select_related("revision", "team__standing")
-    return related.prefetch_related(Prefetch("replicas", ready), Prefetch("tokens", valid))
+    return related.prefetch_related(
+        Prefetch("replicas", ready), Prefetch("tokens", valid), Prefetch("targets", beside)
+    )
 
 
 def _send(routes: list[wire.Route]) -> None:

@@ -30,8 +30,10 @@ def tools() -> Tools:
     retry_backoff=True,
     max_retries=3,
 )
-def wake_model(*, model_id: int, **said: object) -> None:
+def wake_model(*, model_id: int, revision: int = 0, **said: object) -> None:
     """A request met a sleeping model: get it awake, unless it is too early to try again.
+
+    The request may have asked for one `revision`, by its number.
 
     One task for both halves: a second hop through the broker would cost every wake its time.
     """
@@ -46,6 +48,8 @@ def wake_model(*, model_id: int, **said: object) -> None:
             respect_backoff=True,
             nudge=False,
         )
+        if revision:
+            operations.reach(model, number=revision, now=timezone.now())
     except (HostedModel.DoesNotExist, ModelInactive, WakeBackoff):
         return  # the router reads why from the route
     reconcile(model_id, tools=tools())

@@ -128,8 +128,8 @@ def _is_recent(build: Build, *, now: datetime) -> bool:
 
 
 def _nudge_waiting(slug: str) -> None:
-    waiting = HostedModel.objects.filter(
-        state__in=[State.AWAKENING, State.AWAKE], revision__image=f"catalogue:{slug}"
-    )
-    for model_id in waiting.values_list("pk", flat=True):
+    image = f"catalogue:{slug}"
+    in_use = Q(revision__image=image) | Q(targets__revision__image=image)
+    waiting = HostedModel.objects.filter(in_use, state__in=[State.AWAKENING, State.AWAKE])
+    for model_id in waiting.values_list("pk", flat=True).distinct():
         nudges.reconcile(settings.REDIS_URL, model_id=model_id)

@@ -41,6 +41,7 @@ def resume(model: HostedModel, ready: list[Replica], *, tools: Tools) -> bool:
         else:
             replicas.bury(replica, tools=tools)
     if resumed:
+        resumed.sort(key=lambda each: each.revision_id != model.revision_id)
         machine.apply(
             model,
             Event.READY,

@@ -1,9 +1,11 @@
-"""The replicas of an awake model: as many as its load asks for, all of its current revision.
+"""The replicas of an awake model: as many as its load asks for of its current revision, and those
+of the revisions in use beside it.
 
 A deploy fails no request: the new replicas are started beside the old ones, the route is switched
 when they answer, and each old one is stopped when every router has finished what it sent there.
 """
 
+from collections import defaultdict
 from datetime import datetime, timedelta
 
 import redis
@@ -12,10 +14,11 @@ from django.db import transaction
 from django.db.models import F
 
 from hosting import route_table
-from hosting.lifecycle import capacity, draining, replicas, revisions, starting
+from hosting.lifecycle import capacity, draining, replicas, revisions, starting, targets
 from hosting.lifecycle.leases import Lease
+from hosting.lifecycle.targets import Wanted
 from hosting.lifecycle.tools import Tools
-from hosting.models import HostedModel, Replica
+from hosting.models import HostedModel, Replica, Target
 from hosting.models.replica import ReplicaStatus
 from hosting.states import State
 
@@ -24,42 +27,72 @@ RETRY_AFTER = timedelta(seconds=30)
 
 def adjust(model: HostedModel, *, lease: Lease, tools: Tools) -> None:
     """Take the next steps towards what is wanted; starts at most one replica."""
+    now = tools.clock.now()
     ready = _with_status(model, ReplicaStatus.READY)
-    current = [each for each in ready if each.revision_id == model.revision_id]
-    older = [each for each in ready if each.revision_id != model.revision_id]
-    wanted = min(max(model.desired_replicas, model.min_replicas, 1), model.max_replicas)
-    resting = model.retry_at is not None and tools.clock.now() < model.retry_at
-    if len(current) < wanted and not resting:
-        _add(model, serving=len(ready), older=older, lease=lease, tools=tools)
-    elif len(current) >= wanted:
-        for replica in (*older, *current[wanted:]):
+    running: dict[int, list[Replica]] = defaultdict(list)
+    for replica in ready:
+        running[replica.revision_id].append(replica)
+    wanted = targets.wanted(model)
+    lacking = [each for each in wanted if len(running[each.revision.pk]) < each.replicas]
+    due = next((each for each in lacking if not _rests(model, each, now=now)), None)
+    if due is not None:
+        _add(model, due, serving=len(ready), lease=lease, tools=tools)
+    in_use = {each.revision.pk: each.replicas for each in wanted}
+    for revision_id, replicas_of_it in running.items():
+        if revision_id in in_use:
+            surplus = replicas_of_it[in_use[revision_id] :]
+        else:  # it serves until the current one has all its replicas
+            surplus = [] if any(each.target is None for each in lacking) else replicas_of_it
+        for replica in surplus:
             _withdraw(replica, model=model, tools=tools)
     _stop_released(model, tools=tools)
 
 
-def _add(
-    model: HostedModel, *, serving: int, older: list[Replica], lease: Lease, tools: Tools
-) -> None:
+def _rests(model: HostedModel, wanted: Wanted, *, now: datetime) -> bool:
+    retry_at = model.retry_at if wanted.target is None else wanted.target.retry_at
+    return retry_at is not None and now < retry_at
+
+
+def _add(model: HostedModel, wanted: Wanted, *, serving: int, lease: Lease, tools: Tools) -> None:
     """Start one replica beside those that serve; the next round sees to the rest."""
-    outcome = starting.launch(model, during=State.AWAKE, lease=lease, tools=tools)
+    outcome = starting.launch(
+        model,
+        wanted.revision,
+        during=State.AWAKE,
+        lease=lease,
+        tools=tools,
+        takes_traffic=wanted.takes_traffic,
+    )
     now = tools.clock.now()
     if isinstance(outcome, starting.Ready):
         with transaction.atomic():
-            starting.note_ready(outcome, now=now)
+            starting.note_ready(outcome, now=now, takes_traffic=wanted.takes_traffic)
+            if wanted.target is not None:
+                Target.objects.filter(pk=wanted.target.pk).update(failure_reason="", retry_at=None)
             _change_route(model)
     elif isinstance(outcome, starting.Failed):
-        if older and revisions.give_way(model, reason=outcome.reason, now=now):
-            return
-        _try_later(model, serving=serving, now=now)
+        if not (
+            wanted.takes_traffic
+            and revisions.give_way(model, wanted.revision, reason=outcome.reason, now=now)
+        ):
+            _try_later(model, wanted, outcome.reason, serving=serving, now=now)
     elif isinstance(outcome, capacity.Wait):
-        _try_later(model, serving=serving, now=now)
+        _try_later(model, wanted, outcome.reason, serving=serving, now=now)
 
 
-def _try_later(model: HostedModel, *, serving: int, now: datetime) -> None:
+def _try_later(
+    model: HostedModel, wanted: Wanted, reason: str, *, serving: int, now: datetime
+) -> None:
     """What serves goes on serving; more is tried when the load asks for it again."""
-    HostedModel.objects.filter(pk=model.pk).update(
-        desired_replicas=max(1, serving), retry_at=now + RETRY_AFTER
-    )
+    retry_at = now + RETRY_AFTER
+    if wanted.target is None:
+        HostedModel.objects.filter(pk=model.pk).update(
+            desired_replicas=max(1, serving), retry_at=retry_at
+        )
+        return
+    with transaction.atomic():
+        Target.objects.filter(pk=wanted.target.pk).update(failure_reason=reason, retry_at=retry_at)
+        _change_route(model)
 
 
 def _withdraw(replica: Replica, *, model: HostedModel, tools: Tools) -> None:

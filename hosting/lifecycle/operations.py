@@ -1,26 +1,35 @@
 """The verbs of the product. Each may be called from anywhere; each leaves the rows consistent and
 the rest to the reconciler."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import F, Max
+from django.db.models import F
 
 from accounts.models import Team, User
 from hosting import rates, route_table, subdomains, tokens, wire
-from hosting.errors import InvalidValue, ModelInactive, SubdomainTaken, WakeBackoff
-from hosting.lifecycle import builds, draining, machine, validation, wakes
+from hosting.errors import ModelInactive, SubdomainTaken, WakeBackoff
+from hosting.lifecycle import draining, machine, validation, wakes
+from hosting.lifecycle.revisions import (
+    abort_canary,
+    deploy,
+    promote,
+    reach,
+    roll_back,
+    start_canary,
+)
 from hosting.lifecycle.specs import RevisionSpec, catalogue_spec
 from hosting.logs import keeping
-from hosting.models import EndpointToken, HostedModel, Revision
+from hosting.models import EndpointToken, HostedModel
 from hosting.states import Event, State
 
 __all__ = [
     "Created",
     "RevisionSpec",
+    "abort_canary",
     "activate",
     "catalogue_spec",
     "change_settings",
@@ -28,8 +37,11 @@ __all__ = [
     "deactivate",
     "delete_model",
     "deploy",
+    "promote",
+    "reach",
     "roll_back",
     "sleep",
+    "start_canary",
     "wake",
 ]
 
@@ -80,38 +92,6 @@ def create_model(
     return Created(model, token=token, secret=secret)
 
 
-@transaction.atomic
-def deploy(model: HostedModel, *, revision: RevisionSpec, created_by: User | None) -> Revision:
-    """Make a new revision the current one.
-
-    An awake model goes on serving with the old one until the new one answers; if it never does,
-    the old one stays.
-    """
-    validation.check_revision(revision)
-    HostedModel.objects.select_for_update().get(pk=model.pk)  # revisions are numbered one by one
-    last = model.revisions.aggregate(last=Max("number"))["last"] or 0
-    made = Revision.objects.create(
-        model=model, number=last + 1, created_by=created_by, **asdict(revision)
-    )
-    _change(model, revision=made, retry_at=None)
-    machine.nudge_on_commit(model.pk)
-    if made.catalogue_slug is not None:
-        builds.request(made.catalogue_slug)
-    return made
-
-
-def roll_back(model: HostedModel, *, number: int) -> Revision:
-    """Make an earlier revision the current one again, as a deploy does. Raises InvalidValue."""
-    revision = model.revisions.filter(number=number).first()
-    if revision is None:
-        raise InvalidValue(f"There is no revision {number}.", field="number")
-    with transaction.atomic():
-        Revision.objects.filter(pk=revision.pk).update(rejected_at=None, rejected_reason="")
-        _change(model, revision=revision, retry_at=None)
-        machine.nudge_on_commit(model.pk)
-    return revision
-
-
 def change_settings(
     model: HostedModel,
     *,
@@ -124,6 +104,7 @@ def change_settings(
     min_replicas: int | None = None,
     max_replicas: int | None = None,
     rate_limit: str | None = None,
+    auto_rollback: bool | None = None,
 ) -> None:
     """Change what is given; None leaves a setting as it is. Raises InvalidValue."""
     timeouts = {
@@ -135,10 +116,8 @@ def change_settings(
     changed = {name: value for name, value in timeouts.items() if value is not None}
     validation.check_timeouts(**changed)
     given: dict[str, object] = dict(changed)
-    if public is not None:
-        given["public"] = public
-    if description is not None:
-        given["description"] = description
+    plain = {"public": public, "description": description, "auto_rollback": auto_rollback}
+    given |= {name: value for name, value in plain.items() if value is not None}
     if rate_limit is not None:
         given["rate_limit"] = rates.spelled(rate_limit)
     given |= validation.replica_bounds(model, least=min_replicas, most=max_replicas)
@@ -211,6 +190,7 @@ def delete_model(model: HostedModel, *, cause: str, now: datetime) -> None:
 def _put_to_sleep(model: HostedModel, *, cause: str, now: datetime) -> bool:
     """Leave a drain that already leads to a stop alone: routers would have to let go again."""
     model.refresh_from_db()
+    model.targets.filter(share=None).delete()  # they sleep with the model, and wake when asked for
     if model.current_state == State.DRAINING and not draining.may_doze(model):
         return False
     return machine.apply(model, Event.SLEEP, now=now, cause=cause)

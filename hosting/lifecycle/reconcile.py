@@ -6,7 +6,7 @@ can be repeated by whoever comes next.
 
 from datetime import timedelta
 
-from hosting.lifecycle import dozing, draining, fleet, machine, replicas, starting
+from hosting.lifecycle import dozing, draining, fleet, machine, replicas, starting, targets
 from hosting.lifecycle.leases import Lease, lease
 from hosting.lifecycle.tools import Tools
 from hosting.models import HostedModel, Replica
@@ -86,12 +86,12 @@ def _stop_unwanted(model: HostedModel, *, tools: Tools) -> list[Replica]:
 def _is_wanted(replica: Replica, *, model: HostedModel) -> bool:
     if replica.status == ReplicaStatus.STARTING:
         starting = model.current_state in (State.AWAKENING, State.AWAKE)
-        return starting and replica.revision_id == model.revision_id
+        return starting and targets.is_wanted(model, replica.revision_id)
     if replica.status == ReplicaStatus.DRAINING:
         return model.current_state in (State.AWAKE, State.DRAINING)
     if replica.status == ReplicaStatus.READY:
         if model.current_state == State.AWAKENING:  # paused, or not stopped yet: it can go on
-            return replica.revision_id == model.revision_id
+            return targets.is_wanted(model, replica.revision_id)
         return model.current_state in (State.AWAKE, State.DRAINING, State.DROWSY)
     return False
 

@@ -1,39 +1,238 @@
-"""Which revision a model points at: forward by a deploy, back by a person or by a failure."""
+"""Which revision a model points at, and which are in use beside it.
 
+Forward by a deploy or by way of a canary; back by a person, or by what went wrong.
+"""
+
+from dataclasses import asdict
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
+from django.utils import timezone
 
+from accounts.models import User
 from hosting import route_table
-from hosting.models import HostedModel, Revision
+from hosting.errors import InvalidValue, NoCanary
+from hosting.lifecycle import builds, machine, validation
+from hosting.lifecycle.specs import RevisionSpec
+from hosting.models import HostedModel, Revision, Target
 
 
-def give_way(model: HostedModel, *, reason: str, now: datetime) -> bool:
-    """Point a model whose revision never got ready at the one that did; False without such a one.
+@transaction.atomic
+def deploy(
+    model: HostedModel,
+    *,
+    revision: RevisionSpec,
+    created_by: User | None,
+    canary_share: int | None = None,
+    now: datetime | None = None,
+) -> Revision:
+    """Make a new revision, and make it the current one; or a canary, when a share is given.
 
-    A revision that was ready once is not given up: what fails then is something else.
+    An awake model goes on serving with the old one until the new one answers, the golden requests
+    included; if it never does, the old one stays. A canary that is under way ends.
     """
-    revision = model.revision
-    if revision is None or revision.replicas.filter(ready_at__isnull=False).exists():
-        return False
-    before = (
-        model.revisions.filter(replicas__ready_at__isnull=False, rejected_at=None)
-        .order_by("-number")
-        .first()
+    validation.check_revision(revision)
+    now = now or timezone.now()
+    row = HostedModel.objects.select_for_update().get(pk=model.pk)  # numbered one by one
+    made = Revision.objects.create(
+        model=model, number=row.last_revision + 1, created_by=created_by, **asdict(revision)
     )
-    if before is None:
+    HostedModel.objects.filter(pk=model.pk).update(last_revision=made.number)
+    if canary_share is None or row.revision_id is None:
+        _make_current(model, made, now=now)
+    else:
+        _try_beside(model, made, share=canary_share, created_by=created_by, now=now)
+    if made.catalogue_slug is not None:
+        builds.request(made.catalogue_slug)
+    return made
+
+
+@transaction.atomic
+def roll_back(model: HostedModel, *, number: int, now: datetime | None = None) -> Revision:
+    """Make an earlier revision the current one again, as a deploy does. Raises InvalidValue."""
+    revision = _find(model, number)
+    if revision.pk != model.revision_id:
+        _forgive(revision)
+        _make_current(model, revision, now=now or timezone.now())
+    return revision
+
+
+@transaction.atomic
+def start_canary(
+    model: HostedModel, *, number: int, share: int, created_by: User | None, now: datetime
+) -> Target:
+    """Have a revision take a share of the queries beside the current one, or change its share.
+
+    It gets replicas of its own; until they answer, the current one goes on answering everything.
+    """
+    revision = _find(model, number)
+    if revision.pk == model.revision_id:
+        raise InvalidValue(f"{revision} is the current revision already.", field="number")
+    _forgive(revision)
+    return _try_beside(model, revision, share=share, created_by=created_by, now=now)
+
+
+@transaction.atomic
+def promote(model: HostedModel, *, now: datetime) -> Revision:
+    """Make the canary the current revision. Raises NoCanary."""
+    revision = _canary(model).revision
+    _make_current(model, revision, now=now)
+    return revision
+
+
+@transaction.atomic
+def abort_canary(model: HostedModel) -> Revision:
+    """Give the canary's share back to the current revision. Raises NoCanary."""
+    canary = _canary(model)
+    let_go(canary)
+    model.refresh_from_db()
+    return canary.revision
+
+
+@transaction.atomic
+def reach(model: HostedModel, *, number: int, now: datetime) -> bool:
+    """Have a replica of exactly this revision run beside the current ones, for who asked for it.
+
+    False for the current revision, which runs anyway, and for one that never was.
+    """
+    model.refresh_from_db(fields=["revision"])
+    revision = model.revisions.filter(number=number).first()
+    if revision is None or revision.pk == model.revision_id:
         return False
+    target, made = Target.objects.get_or_create(
+        revision=revision, defaults={"model": model, "asked_at": now}
+    )
+    due = Q(retry_at=None) | Q(retry_at__lte=now)
+    model.targets.filter(due, pk=target.pk).update(asked_at=now, retry_at=None, failure_reason="")
+    _announce(model)
+    return made
+
+
+def let_go(target: Target) -> bool:
+    """Use the revision no longer beside the current one; False when somebody was first."""
     with transaction.atomic():
-        Revision.objects.filter(pk=revision.pk).update(rejected_at=now, rejected_reason=reason)
-        return point_at(model, before, instead_of=revision)
+        if not Target.objects.filter(pk=target.pk).delete()[0]:
+            return False
+        _announce(target.model)
+    return True
 
 
-def point_at(model: HostedModel, revision: Revision, *, instead_of: Revision | None) -> bool:
+def give_way(model: HostedModel, revision: Revision, *, reason: str, now: datetime) -> bool:
+    """Call off a revision that never took traffic; False when it did, or nothing was before it.
+
+    A revision that served once is not given up: what fails then is something else.
+    """
+    served = Revision.objects.filter(pk=revision.pk, admitted_at__isnull=False)
+    return not served.exists() and call_off(model, revision, reason=reason, now=now)
+
+
+def call_off(model: HostedModel, revision: Revision, *, reason: str, now: datetime) -> bool:
+    """Reject a revision: as a canary it ends, as the current one it gives way to the one before.
+
+    False when somebody changed the model first, or no revision came before it.
+    """
+    with transaction.atomic():
+        canary = Target.objects.filter(revision=revision, share__isnull=False).first()
+        if canary is not None:
+            called_off = let_go(canary)
+        else:
+            before = _one_before(model, revision)
+            called_off = before is not None and point_at(
+                model, before, instead_of=revision, now=now
+            )
+        if called_off:
+            rejected = Revision.objects.filter(pk=revision.pk)
+            rejected.update(rejected_at=now, rejected_reason=reason)
+    return called_off
+
+
+def point_at(
+    model: HostedModel, revision: Revision, *, instead_of: Revision, now: datetime
+) -> bool:
     """Change the pointer unless somebody did so first; callers hold a transaction."""
     unmoved = HostedModel.objects.filter(pk=model.pk, revision=instead_of)
-    if not unmoved.update(revision=revision, generation=F("generation") + 1):
-        return False
+    moved = unmoved.update(
+        revision=revision,
+        previous_revision=instead_of,
+        revision_changed_at=now,
+        generation=F("generation") + 1,
+    )
+    if moved:
+        model.targets.filter(revision=revision).delete()
+        _announce(model)
+    return bool(moved)
+
+
+def _make_current(model: HostedModel, revision: Revision, *, now: datetime) -> None:
+    HostedModel.objects.filter(pk=model.pk).update(
+        previous_revision=F("revision"),
+        revision=revision,
+        revision_changed_at=now,
+        retry_at=None,
+    )
+    model.targets.filter(Q(share__isnull=False) | Q(revision=revision)).delete()
+    _announce(model)
+
+
+def _try_beside(
+    model: HostedModel,
+    revision: Revision,
+    *,
+    share: int,
+    created_by: User | None,
+    now: datetime,
+) -> Target:
+    validation.check_share(share)
+    HostedModel.objects.select_for_update().get(pk=model.pk)  # one canary at a time
+    model.targets.filter(share__isnull=False).exclude(revision=revision).delete()
+    chosen = {"share": share, "asked_at": now, "retry_at": None, "failure_reason": ""}
+    target, _ = Target.objects.update_or_create(
+        revision=revision,
+        defaults=chosen,
+        create_defaults={"model": model, "created_by": created_by, **chosen},
+    )
+    _announce(model)
+    return target
+
+
+def _announce(model: HostedModel) -> None:
+    """Have routers and a worker hear of the change; callers hold a transaction."""
+    HostedModel.objects.filter(pk=model.pk).update(generation=F("generation") + 1)
     model.refresh_from_db()
     route_table.publish_on_commit(model.pk)
-    return True
+    machine.nudge_on_commit(model.pk)
+
+
+def _one_before(model: HostedModel, revision: Revision) -> Revision | None:
+    """The revision that served last before this one, and is still good."""
+    good = model.revisions.filter(admitted_at__isnull=False, rejected_at=None)
+    others = good.exclude(pk=revision.pk)
+    previous = others.filter(pk=model.previous_revision_id or 0).first()
+    return previous or others.order_by("-number").first()
+
+
+def _find(model: HostedModel, number: int) -> Revision:
+    model.refresh_from_db(fields=["revision"])
+    revision = model.revisions.filter(number=number).first()
+    if revision is None:
+        raise InvalidValue(f"There is no revision {number}.", field="number")
+    return revision
+
+
+def _canary(model: HostedModel) -> Target:
+    canary = (
+        model.targets.filter(share__isnull=False)
+        .select_for_update(of=("self",))
+        .select_related("revision", "model")
+        .first()
+    )
+    if canary is None:
+        raise NoCanary(f"{model} has no canary. Start one with a revision and a share.")
+    return canary
+
+
+def _forgive(revision: Revision) -> None:
+    """Somebody wants it all the same."""
+    Revision.objects.filter(pk=revision.pk).update(rejected_at=None, rejected_reason="")
+    revision.refresh_from_db(fields=["rejected_at", "rejected_reason"])

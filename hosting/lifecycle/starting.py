@@ -6,14 +6,15 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 
 from hosting import protocols, route_table
 from hosting.errors import HostingError, RuntimeUnavailable
-from hosting.lifecycle import builds, capacity, machine, replicas, revisions, wakes
+from hosting.lifecycle import builds, capacity, golden, machine, replicas, revisions, wakes
 from hosting.lifecycle.leases import Lease
 from hosting.lifecycle.readiness import intervals
 from hosting.lifecycle.tools import Tools
-from hosting.models import HostedModel, Replica
+from hosting.models import HostedModel, Replica, Revision
 from hosting.models.replica import ReplicaStatus
 from hosting.protocols.base import ModelProtocol, Readiness, Settings
 from hosting.runtimes.base import Observed, ReplicaSpec, Resources, Status
@@ -46,28 +47,35 @@ def start(model: HostedModel, *, lease: Lease, tools: Tools) -> None:
     A revision that can't start gives way to the one before it. Raises RuntimeUnavailable when the
     engine is away: the sweep tries again.
     """
-    outcome = launch(model, during=State.AWAKENING, lease=lease, tools=tools)
+    revision = model.revision
+    if revision is None:
+        fail(model, Failed("It has no revision to run."), now=tools.clock.now())
+        return
+    outcome = launch(model, revision, during=State.AWAKENING, lease=lease, tools=tools)
     if isinstance(outcome, Ready):
         _become_ready(model, outcome, tools=tools)
     elif isinstance(outcome, capacity.Wait):
         capacity.note_waiting(model, outcome.reason)
     elif isinstance(outcome, Failed):
         now = tools.clock.now()
-        if not revisions.give_way(model, reason=outcome.reason, now=now):
+        if not revisions.give_way(model, revision, reason=outcome.reason, now=now):
             fail(model, outcome, now=now)
 
 
 def launch(
-    model: HostedModel, *, during: State, lease: Lease, tools: Tools
+    model: HostedModel,
+    revision: Revision,
+    *,
+    during: State,
+    lease: Lease,
+    tools: Tools,
+    takes_traffic: bool = True,
 ) -> Ready | Failed | capacity.Wait | None:
-    """Start one replica of the current revision and wait until it answers.
+    """Start one replica of this revision and wait until it answers.
 
-    None: it is no longer wanted, its image is still being built, or the lease was lost. Wait: there
-    is no room for it now.
+    A revision that is new to traffic must answer the golden requests, too. None: it is no longer
+    wanted, its image is still being built, or the lease was lost. Wait: there is no room now.
     """
-    revision = model.revision
-    if revision is None:
-        return Failed("It has no revision to run.")
     try:
         if not builds.is_ready(revision, runtime=tools.runtime, now=tools.clock.now()):
             return None  # the build nudges us when it is done
@@ -80,11 +88,14 @@ def launch(
     except RuntimeUnavailable:
         raise
     except HostingError as error:
-        return _failed(model, reason=error.message, tools=tools)
+        return _failed(model, revision, error.message, tools=tools)
     if replica.started_at is None:
         replica.started_at = tools.clock.now()
         replica.save(update_fields=["started_at"])
-    return _wait_until_ready(model, replica, observed, during=during, lease=lease, tools=tools)
+    outcome = _wait_until_ready(model, replica, observed, during=during, lease=lease, tools=tools)
+    if isinstance(outcome, Ready) and takes_traffic and revision.admitted_at is None:
+        return _examined(outcome, during=during, lease=lease, tools=tools)
+    return outcome
 
 
 def spec_of(replica: Replica) -> ReplicaSpec:
@@ -142,8 +153,9 @@ def _wait_until_ready(
     lease: Lease,
     tools: Tools,
 ) -> Ready | Failed | None:
-    protocol = protocols.get(replica.revision.protocol)
-    chosen = route_table.protocol_settings(replica.revision)
+    revision = replica.revision
+    protocol = protocols.get(revision.protocol)
+    chosen = route_table.protocol_settings(revision)
     began = replica.started_at or tools.clock.now()
     budget_ends = began + timedelta(seconds=model.startup_timeout_seconds)
     next_look = tools.clock.now()
@@ -156,18 +168,32 @@ def _wait_until_ready(
             return Ready(replica, observed)
         if now >= next_look or readiness == Readiness.FAILED:
             next_look = now + timedelta(seconds=LOOK_EVERY_SECONDS)
-            if not lease.renew() or not _still_wanted(model, during=during):
+            if not lease.renew() or not _still_wanted(replica, during=during):
                 return None
+            if during == State.AWAKE and _bury_dead(model, tools=tools):
+                return None  # what serves comes first; this one is found again
             observed = tools.runtime.find(replica.name) or Observed(replica.name, Status.EXITED)
             if observed.status == Status.EXITED or readiness == Readiness.FAILED:
                 replicas.bury(replica, tools=tools)
-                return _failed(model, reason=replica.obituary, replica=replica, tools=tools)
+                return _failed(model, revision, replica.obituary, replica=replica, tools=tools)
         if now >= budget_ends:
             replicas.bury(replica, tools=tools)
             reason = f"It did not become ready within {model.startup_timeout_seconds} s."
-            return _failed(model, reason=reason, replica=replica, tools=tools)
+            return _failed(model, revision, reason, replica=replica, tools=tools)
         tools.clock.sleep(pause)
     raise AssertionError("intervals never end")
+
+
+def _bury_dead(model: HostedModel, *, tools: Tools) -> bool:
+    """Notice serving replicas that ended meanwhile: only the holder of the lease can."""
+    serving = model.replicas.filter(status=ReplicaStatus.READY).select_related("revision")
+    ended = 0
+    for replica in serving:
+        observed = tools.runtime.find(replica.name)
+        if observed is None or observed.status == Status.EXITED:
+            replicas.bury(replica, tools=tools)
+            ended += 1
+    return ended > 0
 
 
 def _ask(
@@ -178,8 +204,28 @@ def _ask(
     return tools.probe(observed.host, observed.port, protocol=protocol, settings=chosen)
 
 
-def note_ready(ready: Ready, *, now: datetime) -> None:
+def _examined(ready: Ready, *, during: State, lease: Lease, tools: Tools) -> Ready | Failed | None:
+    """Put the golden requests to a replica."""
+    replica, observed = ready.replica, ready.observed
+    refusal = golden.refusal(
+        replica.revision,
+        (observed.host or "", observed.port or 0),
+        ask=tools.ask,
+        still_wanted=lambda: lease.renew() and _still_wanted(replica, during=during),
+        within_seconds=replica.model.startup_timeout_seconds,
+    )
+    if refusal is None:
+        return None
+    if refusal:
+        return _failed(replica.model, replica.revision, refusal, replica=replica, tools=tools)
+    return ready
+
+
+def note_ready(ready: Ready, *, now: datetime, takes_traffic: bool = True) -> None:
     """Give the replica its address; callers hold a transaction."""
+    if takes_traffic:
+        new = Revision.objects.filter(pk=ready.replica.revision_id, admitted_at=None)
+        new.update(admitted_at=now)
     Replica.objects.filter(pk=ready.replica.pk).update(
         status=ReplicaStatus.READY,
         host=ready.observed.host,
@@ -205,13 +251,18 @@ def _become_ready(model: HostedModel, ready: Ready, *, tools: Tools) -> None:
 
 
 def _failed(
-    model: HostedModel, *, reason: str, tools: Tools, replica: Replica | None = None
+    model: HostedModel,
+    revision: Revision,
+    reason: str,
+    *,
+    tools: Tools,
+    replica: Replica | None = None,
 ) -> Failed:
-    for left in model.replicas.filter(status=ReplicaStatus.STARTING):
+    for left in model.replicas.filter(status=ReplicaStatus.STARTING, revision=revision):
         replicas.stop(left, tools=tools)
     return Failed(reason, replica)
 
 
-def _still_wanted(model: HostedModel, *, during: State) -> bool:
-    same = HostedModel.objects.filter(pk=model.pk, state=during, revision=model.revision)
-    return same.exists()
+def _still_wanted(replica: Replica, *, during: State) -> bool:
+    in_use = Q(revision=replica.revision_id) | Q(targets__revision=replica.revision_id)
+    return HostedModel.objects.filter(in_use, pk=replica.model_id, state=during).exists()

@@ -11,13 +11,13 @@ from datetime import datetime
 import redis
 from django.conf import settings
 from django.db import connection
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from hosting import nudges, route_table
 from hosting.errors import RuntimeUnavailable
-from hosting.lifecycle import builds, dozing, draining, scaling
+from hosting.lifecycle import builds, dozing, draining, scaling, targets, trials
 from hosting.lifecycle.tools import Tools
-from hosting.models import Build, HostedModel, Replica
+from hosting.models import Build, HostedModel, Replica, Target
 from hosting.models.build import BuildStatus
 from hosting.models.replica import ReplicaStatus
 from hosting.runtimes.base import Observed, Status
@@ -40,6 +40,8 @@ def sweep(*, tools: Tools) -> None:
         dozing.deepen(now=now)
         scaling.scale(now=now)
         scaling.keep_always_on(now=now)
+        targets.let_quiet_ones_go(now=now)
+        trials.call_off_failing(now=now)
         for build in _abandoned_builds(now):
             builds.request(build.slug)
         for model_id in _unfinished(now) | _lost(tools):
@@ -55,19 +57,30 @@ def _unfinished(now: datetime) -> set[int]:
         state__in=[State.ASLEEP, State.FAILED],
         pk__in=Replica.objects.exclude(status=ReplicaStatus.GONE).values("model_id"),
     )
-    # Awake, and a replica starts, drains, or is of another revision than the current one.
-    odd = ~Q(status=ReplicaStatus.READY) | ~Q(revision=F("model__revision"))
+    # Awake, and a replica starts, drains, or is of a revision that is no longer in use.
+    unused = ~Q(revision=F("model__revision")) & Q(revision__target=None)
+    odd = ~Q(status=ReplicaStatus.READY) | unused
     unsettled = Replica.objects.filter(odd, model__state=State.AWAKE).exclude(
         status=ReplicaStatus.GONE
     )
     changing = HostedModel.objects.filter(
         unled, Q(retry_at=None) | Q(retry_at__lte=now), pk__in=unsettled.values("model_id")
     )
-    return {
+    found = {
         model_id
         for rows in (transient, resting, changing)
         for model_id in rows.values_list("pk", flat=True)
     }
+    return found | set(_without_a_replica(now))
+
+
+def _without_a_replica(now: datetime) -> QuerySet[Target, int]:
+    """Awake models that lack a replica of a revision in use beside the current one."""
+    due = Q(retry_at=None) | Q(retry_at__lte=now)
+    unled = Q(model__lease_until=None) | Q(model__lease_until__lt=now)
+    there = Replica.objects.filter(revision=OuterRef("revision"), status=ReplicaStatus.READY)
+    lacking = Target.objects.filter(due, unled, ~Exists(there), model__state=State.AWAKE)
+    return lacking.values_list("model_id", flat=True)
 
 
 def _lost(tools: Tools) -> set[int]:

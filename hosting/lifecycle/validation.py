@@ -56,6 +56,12 @@ def check_timeouts(**seconds: int) -> None:
             raise InvalidValue(f"Give {least} to {most:,} seconds.", field=name)
 
 
+def check_share(percent: int) -> None:
+    """Refuse a canary's share that is no percentage."""
+    if not 0 <= percent <= 100:
+        raise InvalidValue("Give 0 to 100 percent.", field="share")
+
+
 def replica_bounds(model: HostedModel, *, least: int | None, most: int | None) -> dict[str, int]:
     """The bounds that are given, checked against those that stay."""
     bounds = {

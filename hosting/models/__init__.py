@@ -1,6 +1,7 @@
 """The rows of the control plane, one file per concept."""
 
 from hosting.models.build import Build
+from hosting.models.golden_request import GoldenRequest
 from hosting.models.hosted_model import HostedModel
 from hosting.models.ledger import (
     ChainDay,
@@ -15,6 +16,7 @@ from hosting.models.log import LogLine, ReplicaLog
 from hosting.models.replica import Replica
 from hosting.models.revision import Revision
 from hosting.models.standing import Standing
+from hosting.models.target import Target
 from hosting.models.team_limit import TeamLimit
 from hosting.models.token import EndpointToken
 from hosting.models.transition import Transition
@@ -27,6 +29,7 @@ __all__ = [
     "ClosedHour",
     "DirtyHour",
     "EndpointToken",
+    "GoldenRequest",
     "HostedModel",
     "LedgerClock",
     "LogLine",
@@ -37,6 +40,7 @@ __all__ = [
     "SpoolSegment",
     "SpoolSource",
     "Standing",
+    "Target",
     "TeamLimit",
     "Transition",
     "UsageDay",

@@ -41,6 +41,14 @@ class HostedModel(models.Model):
     revision = models.ForeignKey(
         "hosting.Revision", on_delete=models.PROTECT, null=True, related_name="+"
     )
+    # What was current before, since when it no longer is, and the number of the newest one.
+    previous_revision = models.ForeignKey(
+        "hosting.Revision", on_delete=models.PROTECT, null=True, related_name="+", editable=False
+    )
+    revision_changed_at = models.DateTimeField(null=True, editable=False)
+    last_revision = models.PositiveIntegerField(default=0, editable=False)
+    # Whether a new revision is called off when it fails more than the one before it.
+    auto_rollback = models.BooleanField(default=True)
     idle_timeout_seconds = models.PositiveIntegerField(default=300)
     # How long it stays paused, its memory kept, before it is stopped; 0: stopped at once.
     deep_sleep_after_seconds = models.PositiveIntegerField(default=1800)
@@ -79,6 +87,7 @@ class HostedModel(models.Model):
     created_by_id: int | None
     team_id: int
     revision_id: int | None
+    previous_revision_id: int | None
 
     class Meta:
         constraints = [
@@ -122,7 +131,19 @@ class HostedModel(models.Model):
         return State(self.state)
 
     @property
+    def wanted_replicas(self) -> int:
+        """How many replicas of its current revision should run while it is awake."""
+        return min(max(self.desired_replicas, self.min_replicas, 1), self.max_replicas)
+
+    @property
     def endpoint(self) -> str:
         """The public URL: what people put into their code."""
-        host = f"{self.subdomain}.{settings.BASE_DOMAIN}{settings.ENDPOINT_PORT_SUFFIX}"
+        return self._endpoint(self.subdomain)
+
+    def pinned_endpoint(self, number: int) -> str:
+        """The URL that reaches exactly this revision. No subdomain has two hyphens in a row."""
+        return self._endpoint(f"{self.subdomain}--r{number}")
+
+    def _endpoint(self, name: str) -> str:
+        host = f"{name}.{settings.BASE_DOMAIN}{settings.ENDPOINT_PORT_SUFFIX}"
         return f"{settings.PUBLIC_SCHEME}://{host}/v1"

@@ -33,7 +33,9 @@ class Revision(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
-    # Filled when it did not get ready and the revision before it took over again.
+    # When it got ready for the first time and had answered the golden requests.
+    admitted_at = models.DateTimeField(null=True, editable=False)
+    # Filled when it was called off: it did not get that far, or failed more than the one before.
     rejected_at = models.DateTimeField(null=True, editable=False)
     rejected_reason = models.TextField(blank=True, editable=False)
     # Learned from its last wakes: the median, and what nine in ten stay below.
