@@ -14,6 +14,7 @@ from hosting.lifecycle.specs import RevisionSpec
 from hosting.logs.reading import Filter
 from hosting.models import HostedModel, Replica, Revision
 from hosting.models.log import LogStream
+from hosting.models.secret import SecretKind
 from hosting.protocols import PROTOCOLS
 from hosting.rates import LONGEST
 
@@ -278,6 +279,41 @@ class TokenForm(PageForm):
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
     rate_limit = _rate_limit("For calls with this token. Empty: as many as the model allows.")
+
+
+class SecretInput(forms.Textarea):
+    """A box that is never filled by us: what was typed does not come back with an error."""
+
+    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
+        """An empty box."""
+        return super().get_context(name, None, attrs)
+
+
+class SecretForm(PageForm):
+    """A secret: what it is called, what it holds, and how the model finds it."""
+
+    name = forms.CharField(
+        max_length=100,
+        help_text="Such as HF_TOKEN, or key.pem for a file.",
+        widget=forms.TextInput(
+            attrs={"autocomplete": "off", "spellcheck": "false", "class": "mono"}
+        ),
+    )
+    value = forms.CharField(
+        strip=False,
+        help_text="Nobody can read it here again, you included.",
+        widget=SecretInput(
+            attrs={"rows": 2, "class": "mono masked", "autocomplete": "off", "spellcheck": "false"}
+        ),
+    )
+    kind = forms.ChoiceField(
+        choices=SecretKind.choices,
+        initial=SecretKind.FILE,
+        label="The model finds it as",
+        widget=forms.RadioSelect,
+        help_text="A file is in the folder the variable DORMOUSE_SECRETS names, in memory, for the "
+        "model alone. A variable is also seen by whoever may use the container engine.",
+    )
 
 
 class ApiKeyForm(PageForm):

@@ -9,6 +9,7 @@ from dashboard.views import (
     logs,
     managing,
     model,
+    model_secrets,
     playground,
     secrets,
     team,
@@ -38,6 +39,14 @@ urlpatterns = [
         secrets.revoke_token,
         name="revoke-token",
     ),
+    path("models/<slug:subdomain>/secrets/", model_secrets.secret_list, name="model-secrets"),
+    path("models/<slug:subdomain>/secrets/set/", model_secrets.set_secret, name="set-secret"),
+    path(
+        "models/<slug:subdomain>/secrets/<str:name>/remove/",
+        model_secrets.remove_secret,
+        name="remove-secret",
+    ),
+    path("models/<slug:subdomain>/restart/", model_secrets.restart, name="restart-model"),
     path("models/<slug:subdomain>/settings/", managing.settings, name="model-settings"),
     path(
         "models/<slug:subdomain>/settings/change/", managing.change_settings, name="change-settings"

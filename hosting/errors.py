@@ -48,6 +48,13 @@ class WakeBackoff(HostingError):
     status = 503
 
 
+class SecretsUnavailable(HostingError):
+    """Secrets can't be sealed or opened: a key is missing. The message says what to do."""
+
+    code = "secrets_unavailable"
+    status = 503
+
+
 class RuntimeUnavailable(HostingError):
     """The container engine doesn't answer. Worth another try in a moment."""
 

@@ -11,6 +11,7 @@ put() { grep -q "^$1=" "$file" || echo "$1=$2" >>"$file"; }
 mkdir -p "$(dirname "$file")"
 (umask 077 && touch "$file")
 put DORMOUSE_SECRET_KEY "$(secret)"
+put DORMOUSE_SECRETS_KEYS "$(head -c 32 /dev/urandom | base64 | tr '+/' '-_')"
 put POSTGRES_PASSWORD "$(secret)"
 put REDIS_PASSWORD "$(secret)"
 put DORMOUSE_DOCKER_GID "$(stat -c %g /var/run/docker.sock)"

@@ -35,6 +35,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
 
     early_config.add_cleanup(end)
     os.environ.update(servers.environment())
+    os.environ["DORMOUSE_SECRETS_KEYS"] = "b25seS1mb3ItdGVzdHMtb25seS1mb3ItdGVzdHMtMDE="
     os.environ["DORMOUSE_STATE_DIR"] = str(folder / "state")
     (folder / "state" / "static").mkdir(parents=True)  # whitenoise warns when it is missing
     os.environ["DORMOUSE_INSTALLATION"] = f"test-{os.getpid()}"

@@ -121,6 +121,16 @@ class RealWorld:
         """The server answers."""
         ready(observed)
 
+    def secret_folders(self) -> list[Path]:
+        """Where replicas of this world have secrets now."""
+        folder = self.state_dir / "secrets"
+        return list(folder.iterdir()) if folder.exists() else []
+
+    def found_on_disk(self, text: str) -> list[Path]:
+        """Files below the state folder that hold a text."""
+        files = [each for each in self.state_dir.rglob("*") if each.is_file()]
+        return [each for each in files if text.encode() in each.read_bytes()]
+
     def clean(self) -> None:
         for runtime, name in self._started:
             runtime.stop(name, grace_seconds=0)
@@ -164,6 +174,9 @@ class FakeWorld:
     def answers(self, observed: Observed) -> None:
         assert self.runtime.find(observed.name) == observed
 
+    def found_on_disk(self, text: str) -> list[Path]:
+        return []
+
     def clean(self) -> None:
         for runtime in (self.runtime, self._neighbour):
             for each in runtime.replicas():
@@ -184,10 +197,15 @@ def docker_network() -> str:
 
 
 def _process(state_dir: Path, installation: str) -> ProcessRuntime:
-    return ProcessRuntime(installation=installation, state_dir=state_dir)
+    return ProcessRuntime(
+        installation=installation, state_dir=state_dir, secrets_dir=state_dir / "secrets"
+    )
 
 
 def _docker(state_dir: Path, installation: str) -> DockerRuntime:
     return DockerRuntime(
-        installation=f"{installation}-{os.getpid()}", state_dir=state_dir, network=docker_network()
+        installation=f"{installation}-{os.getpid()}",
+        state_dir=state_dir,
+        network=docker_network(),
+        secrets_dir=state_dir / "secrets",
     )

@@ -13,6 +13,7 @@ from hosting.api.views.hosted_models import HostedModelViewSet as Models
 from hosting.api.views.logs import LogViewSet
 from hosting.api.views.replicas import ReplicaViewSet
 from hosting.api.views.revisions import RevisionViewSet
+from hosting.api.views.secrets import SecretViewSet
 from hosting.api.views.tokens import EndpointTokenViewSet
 from hosting.api.views.transitions import TransitionViewSet
 from hosting.api.views.usage import UsageViewSet
@@ -61,6 +62,12 @@ urlpatterns = [
         f"{_MODEL}tokens/<str:token_id>/",
         EndpointTokenViewSet.as_view({"patch": "partial_update", "delete": "destroy"}),
         name="token",
+    ),
+    path(f"{_MODEL}secrets/", SecretViewSet.as_view({"get": "list"}), name="secrets"),
+    path(
+        f"{_MODEL}secrets/<str:secret_name>/",
+        SecretViewSet.as_view({"put": "update", "delete": "destroy"}),
+        name="secret",
     ),
     path(f"{_MODEL}usage/", UsageViewSet.as_view({"get": "model"}), name="model-usage"),
     path("capacity/", CapacityViewSet.as_view({"get": "team_total"}), name="capacity"),

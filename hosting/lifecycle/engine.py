@@ -16,4 +16,6 @@ def runtime() -> Runtime:
         installation=settings.INSTALLATION,
         state_dir=settings.STATE_DIR,
         network=settings.REPLICA_NETWORK,
+        secrets_dir=settings.MODEL_SECRETS_DIR,
+        secrets_volume=settings.MODEL_SECRETS_VOLUME,
     )

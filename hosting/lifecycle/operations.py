@@ -18,6 +18,7 @@ from hosting.lifecycle.revisions import (
     deploy,
     promote,
     reach,
+    redeploy,
     roll_back,
     start_canary,
 )
@@ -39,6 +40,7 @@ __all__ = [
     "deploy",
     "promote",
     "reach",
+    "redeploy",
     "roll_back",
     "sleep",
     "start_canary",

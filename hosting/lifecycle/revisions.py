@@ -3,7 +3,7 @@
 Forward by a deploy or by way of a canary; back by a person, or by what went wrong.
 """
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import datetime
 
 from django.db import transaction
@@ -46,6 +46,15 @@ def deploy(
     if made.catalogue_slug is not None:
         builds.request(made.catalogue_slug)
     return made
+
+
+def redeploy(model: HostedModel, *, created_by: User | None) -> Revision:
+    """Deploy what runs once more: new replicas take over, with the secrets as they are now."""
+    current = model.revision
+    if current is None:
+        raise InvalidValue("It has no revision to run.")
+    same = {each.name: getattr(current, each.name) for each in fields(RevisionSpec)}
+    return deploy(model, revision=RevisionSpec(**same), created_by=created_by)
 
 
 @transaction.atomic

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
-from hosting import protocols, route_table
+from hosting import protocols, route_table, secrets
 from hosting.errors import HostingError, RuntimeUnavailable
 from hosting.lifecycle import builds, capacity, golden, machine, replicas, revisions, wakes
 from hosting.lifecycle.leases import Lease
@@ -103,11 +103,17 @@ def spec_of(replica: Replica) -> ReplicaSpec:
     revision, model = replica.revision, replica.model
     protocol = protocols.get(revision.protocol)
     chosen = route_table.protocol_settings(revision)
+    secret = secrets.given(model)
     return ReplicaSpec(
         name=replica.name,
         image=revision.image,
         port=chosen.port or protocol.default_port,
-        environment={**revision.environment, **protocol.environment(chosen)},
+        environment={
+            **revision.environment,
+            **secret.variables,
+            **protocol.environment(chosen),
+        },
+        files=secret.files,
         resources=Resources(memory_mb=revision.memory_mb, cpus=revision.cpus, gpus=revision.gpus),
         arguments=revision.arguments,
         labels={

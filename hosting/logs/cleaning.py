@@ -44,6 +44,14 @@ class Secrets:
         return self._pattern.sub(MASK, text)
 
 
+class Withheld(Secrets):
+    """For when the secrets can't be read: any line might hold one."""
+
+    def mask(self, text: str) -> str:
+        """Nothing of the text."""
+        return "(withheld: this model's secrets can't be read, so they can't be masked)"
+
+
 def _forms(value: str) -> Iterable[str]:
     """A line is masked by itself: a secret of several lines is seldom printed in one."""
     for line in value.splitlines():

@@ -14,7 +14,6 @@ from django.db import DatabaseError, connection
 
 from hosting.errors import HostingError
 from hosting.logs.buffer import Buffer
-from hosting.logs.cleaning import Secrets
 from hosting.logs.keeping import keep, read_from
 from hosting.models import Replica
 from hosting.models.replica import ReplicaStatus
@@ -33,7 +32,6 @@ class Following:
     """One replica being read."""
 
     replica: Replica
-    secrets: Secrets
     buffer: Buffer = field(default_factory=Buffer)
     over: bool = True  # nobody reads: it is new, it ended, or the engine went away
     rests_until: float = 0.0
@@ -79,7 +77,7 @@ class Collector:
         for gone in self._following.keys() - rows.keys():
             self._following.pop(gone).buffer.close()
         for replica in rows.values():
-            known = self._following.setdefault(replica.pk, Following(replica, Secrets()))
+            known = self._following.setdefault(replica.pk, Following(replica))
             if known.over:
                 self._follow(known)
 
@@ -92,7 +90,7 @@ class Collector:
             if taken.dropped:
                 each.rests_until = now + REST_SECONDS
             if taken.outputs:
-                keep(each.replica, taken, secrets=each.secrets)
+                keep(each.replica, taken)
 
     def _follow(self, following: Following) -> None:
         following.over = False

@@ -11,9 +11,10 @@ from django.db import connection, transaction
 from django.db.models import F, Sum, Value, Window
 from django.db.models.functions import Length
 
-from hosting import route_table, wire
+from hosting import route_table, secrets, wire
+from hosting.errors import SecretsUnavailable
 from hosting.logs.buffer import LINE_OVERHEAD_BYTES, Buffer, Taken, size_of
-from hosting.logs.cleaning import Secrets, clean
+from hosting.logs.cleaning import Secrets, Withheld, clean
 from hosting.models import HostedModel, LogLine, Replica, ReplicaLog
 from hosting.models.log import LogStream
 from hosting.runtimes.base import Output, Runtime, Stream
@@ -37,10 +38,10 @@ def collect(replica: Replica, *, runtime: Runtime) -> None:
     buffer = Buffer()
     for output in runtime.log(replica.name, after=read_from(replica)):
         buffer.add(output)
-    keep(replica, buffer.take(), secrets=Secrets())
+    keep(replica, buffer.take())
 
 
-def keep(replica: Replica, taken: Taken, *, secrets: Secrets) -> int:
+def keep(replica: Replica, taken: Taken) -> int:
     """Write the lines that are new, and how many were dropped before them; returns how many.
 
     Any number of processes may hold the same lines: the times in the row say which are new, and
@@ -56,7 +57,8 @@ def keep(replica: Replica, taken: Taken, *, secrets: Secrets) -> int:
         new = _new(taken, log)
         if not new:
             return 0
-        lines = [_row(replica, output, secrets=secrets) for output in new]
+        masked = _masked(replica.model_id)
+        lines = [_row(replica, output, masked=masked) for output in new]
         if taken.dropped:
             lines.insert(0, _note(replica, taken, before=new[0]))
         LogLine.objects.bulk_create(lines)
@@ -92,13 +94,21 @@ def _new(taken: Taken, log: ReplicaLog) -> list[Output]:
     return new
 
 
-def _row(replica: Replica, output: Output, *, secrets: Secrets) -> LogLine:
+def _masked(model_id: int) -> Secrets:
+    """What must not be seen; while nobody can tell what that is, nothing is."""
+    try:
+        return Secrets(secrets.values(model_id))
+    except SecretsUnavailable:
+        return Withheld()
+
+
+def _row(replica: Replica, output: Output, *, masked: Secrets) -> LogLine:
     return LogLine(
         model_id=replica.model_id,
         replica_id=replica.pk,
         at=_moment(output.at),
         stream=output.stream,
-        text=clean(output.text, secrets=secrets),
+        text=clean(output.text, secrets=masked),
     )
 
 

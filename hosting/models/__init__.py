@@ -15,6 +15,7 @@ from hosting.models.ledger import (
 from hosting.models.log import LogLine, ReplicaLog
 from hosting.models.replica import Replica
 from hosting.models.revision import Revision
+from hosting.models.secret import ModelSecret
 from hosting.models.standing import Standing
 from hosting.models.target import Target
 from hosting.models.team_limit import TeamLimit
@@ -33,6 +34,7 @@ __all__ = [
     "HostedModel",
     "LedgerClock",
     "LogLine",
+    "ModelSecret",
     "Reconciliation",
     "Replica",
     "ReplicaLog",

@@ -10,6 +10,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
+SECRETS_VARIABLE = "DORMOUSE_SECRETS"
+
 
 class Status(StrEnum):
     """What the engine says of a replica."""
@@ -49,10 +51,13 @@ class ReplicaSpec:
     name: str
     image: str  # "catalogue:<slug>" or an image reference
     port: int  # the port the server inside listens on (runtimes that share a host choose another)
-    environment: Mapping[str, str]
+    environment: Mapping[str, str] = field(repr=False)
     resources: Resources
     arguments: Sequence[str] = ()  # overrides the image's command where given
     labels: Mapping[str, str] = field(default_factory=dict)
+    # Secrets: name and content of files only the server may read, in the folder SECRETS_VARIABLE
+    # names. Kept in memory, never on a disk.
+    files: Mapping[str, str] = field(default_factory=dict, repr=False)
     port_variable: str = "PORT"  # the variable a process runtime sets when it chooses the port
     node: str = LOCAL  # the node that was chosen for it
 

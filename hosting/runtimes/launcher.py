@@ -30,6 +30,7 @@ LONGEST_LINE = 16 * 1024
 def main(folder: Path, lock: int) -> int:
     """Fork away from the worker, then report to it whether the server could be started."""
     launch = json.loads((folder / LAUNCH).read_text())
+    environment = json.load(sys.stdin)  # may hold secrets, so it is in no file
     told, tell = os.pipe()
     if os.fork():
         os.close(tell)
@@ -46,7 +47,7 @@ def main(folder: Path, lock: int) -> int:
     # replica a second time until it is on record.
     os.close(lock)
     _detach_standard_streams()
-    return _supervise(folder, launch, tell)
+    return _supervise(folder, launch, environment, tell)
 
 
 def identity(pid: int) -> dict[str, Any]:
@@ -117,7 +118,7 @@ def _detach_standard_streams() -> None:
     os.close(null)
 
 
-def _supervise(folder: Path, launch: dict[str, Any], tell: int) -> int:
+def _supervise(folder: Path, launch: dict[str, Any], environment: dict[str, str], tell: int) -> int:
     wake, woken = os.pipe()
     for end in (wake, woken):
         os.set_blocking(end, False)
@@ -130,7 +131,7 @@ def _supervise(folder: Path, launch: dict[str, Any], tell: int) -> int:
         server = subprocess.Popen(
             launch["arguments"],
             cwd=launch["directory"],
-            env=launch["environment"],
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -23,6 +23,7 @@ from hosting.errors import ReplicaFailed
 from hosting.runtimes import building, launcher, locks, process_log
 from hosting.runtimes.base import (
     LOCAL,
+    SECRETS_VARIABLE,
     Node,
     Observed,
     Output,
@@ -32,6 +33,7 @@ from hosting.runtimes.base import (
     Status,
 )
 from hosting.runtimes.images import catalogue_slug
+from hosting.runtimes.secret_files import SecretFiles
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 # Below the range the kernel takes outgoing connections from, so none can sit on our port.
@@ -52,8 +54,11 @@ class ProcessRuntime:
     watches = False
     pauses = True
 
-    def __init__(self, *, installation: str, state_dir: Path) -> None:
+    def __init__(
+        self, *, installation: str, state_dir: Path, secrets_dir: Path | None = None
+    ) -> None:
         self.installation = installation
+        self._secrets = SecretFiles(secrets_dir, installation=installation)
         self._replicas = state_dir.absolute() / "replicas"
         self._builds = building.Builds(state_dir.absolute())
 
@@ -74,8 +79,12 @@ class ProcessRuntime:
             (folder / "tmp").mkdir(parents=True)
             with locks.held(self._replicas / ".ports"):
                 port = self._free_port(spec.name)
-                launcher.write_json(folder / launcher.LAUNCH, _launch(spec, build, folder, port))
-            self._launch(folder, lock)
+                launcher.write_json(folder / launcher.LAUNCH, _launch(spec, build, port))
+            environment = _environment(spec, build, folder, port)
+            if spec.files:
+                secrets = self._secrets.write(spec.name, spec.files, uid=os.geteuid())
+                environment[SECRETS_VARIABLE] = str(secrets)
+            self._launch(folder, lock, environment)
         observed = self.find(spec.name)
         if observed is None:  # stopped by somebody else in the meantime
             raise ReplicaFailed(f"{spec.name} was stopped while it started.")
@@ -122,6 +131,7 @@ class ProcessRuntime:
             return
         with locks.held(self._lock(name)):
             self._end(name, grace_seconds=grace_seconds)
+            self._secrets.remove(name)
             shutil.rmtree(folder, ignore_errors=True)
 
     def _end(self, name: str, *, grace_seconds: float) -> None:
@@ -203,12 +213,12 @@ class ProcessRuntime:
                 return port
         raise ReplicaFailed("No free port is left for another replica. Put some models to sleep.")
 
-    def _launch(self, folder: Path, lock: int) -> None:
+    def _launch(self, folder: Path, lock: int, environment: dict[str, str]) -> None:
         # The interpreter below the virtual environment, and no site: as fast as Python starts.
         ended = subprocess.run(
             [_python(), "-I", "-S", launcher.__file__, str(folder), str(lock)],
             pass_fds=(lock,),
-            stdin=subprocess.DEVNULL,
+            input=json.dumps(environment),  # it may hold secrets: never in a file
             capture_output=True,
             text=True,
             start_new_session=True,  # a Ctrl-C for the worker is not one for the replica
@@ -216,10 +226,11 @@ class ProcessRuntime:
         )
         if ended.returncode:
             shutil.rmtree(folder, ignore_errors=True)
+            self._secrets.remove(folder.name)
             raise ReplicaFailed(f"The server could not be started: {ended.stderr.strip()}")
 
 
-def _launch(spec: ReplicaSpec, build: building.Build, folder: Path, port: int) -> dict[str, Any]:
+def _launch(spec: ReplicaSpec, build: building.Build, port: int) -> dict[str, Any]:
     arguments = list(spec.arguments or build.arguments)
     if arguments[0] in ("python", "python3"):
         arguments[0] = _python()
@@ -229,7 +240,6 @@ def _launch(spec: ReplicaSpec, build: building.Build, folder: Path, port: int) -
         "labels": dict(spec.labels),
         "arguments": arguments,
         "directory": str(build.folder),
-        "environment": _environment(spec, build, folder, port),
         "limits": {
             # A backstop, not the container's limit: it counts promised memory, stacks included.
             "RLIMIT_DATA": spec.resources.memory_mb * 2 * 1024 * 1024,

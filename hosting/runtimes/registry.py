@@ -19,6 +19,8 @@ def runtime(
     state_dir: Path,
     network: str = DEFAULT_NETWORK,
     engine_address: str | None = None,
+    secrets_dir: Path | None = None,
+    secrets_volume: str = "",
 ) -> Runtime:
     """Make the driver. `auto`: containers if an engine answers, else processes.
 
@@ -36,9 +38,13 @@ def runtime(
             state_dir=state_dir,
             network=network,
             address=engine_address,
+            secrets_dir=secrets_dir,
+            secrets_volume=secrets_volume,
         )
     if chosen == "process":
-        return ProcessRuntime(installation=installation, state_dir=state_dir)
+        return ProcessRuntime(
+            installation=installation, state_dir=state_dir, secrets_dir=secrets_dir
+        )
     raise InvalidValue(f"Unknown runtime “{name}”. Use auto, docker or process.", field="runtime")
 
 

@@ -6,6 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 from cli import credits, invoices, limits, prices, usage
+from cli import secrets as model_secrets
 from cli.logs import logs
 from cli.printing import fail
 from hosting.errors import HostingError
@@ -35,6 +36,7 @@ _groups: dict[str, tuple[typer.Typer, str]] = {
     "invoices": (invoices.app, "Invoices, credit notes and payments."),
     "credits": (credits.app, "Prepaid credits of a team."),
     "capacity": (limits.app, "Room for models: machines, teams' limits, who waits."),
+    "secrets": (model_secrets.app, "The keys that secrets of models are sealed with."),
     "prices": (prices.app, "Plans and what they cost."),
 }
 for _name, (_app, _help) in _groups.items():

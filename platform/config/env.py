@@ -1,5 +1,6 @@
 """The environment, read once, typed: every wrong value is named at start, all at once."""
 
+import base64
 from pathlib import Path
 from typing import Literal
 
@@ -22,6 +23,12 @@ class Environment(BaseSettings):
     redis_url: str = Field("redis://127.0.0.1:6379/0", validation_alias="REDIS_URL")
 
     secret_key: str = Field(min_length=32, default="only-for-tests-and-tools-never-for-serving")
+    # Seal what models are given as secrets. Several, by commas: the first seals, all of them open.
+    secrets_keys: str = ""
+    model_secrets_dir: Path | None = None  # in memory, for secrets as files; None: below /dev/shm
+    model_secrets_volume: str = (
+        ""  # the engine's volume that is mounted there, where we are a container
+    )
     debug: bool = False
     port: int = Field(8000, ge=1, le=65535)  # where `make up` listens
     dashboard_port: int | None = Field(None, ge=1, le=65535)  # None: one above `port`, or any free
@@ -58,6 +65,18 @@ class Environment(BaseSettings):
 
     email_url: str = ""  # smtp://user:password@host:port; empty: mails are written to the log
     email_from: str = "Dormouse <dormouse@localhost>"
+
+    @field_validator("secrets_keys")
+    @classmethod
+    def _fernet_keys(cls, value: str) -> str:
+        for key in filter(None, value.split(",")):
+            try:
+                whole = len(base64.urlsafe_b64decode(key)) == 32
+            except ValueError:
+                whole = False
+            if not whole:
+                raise ValueError("give keys as `dormouse secrets new-key` prints them")
+        return value
 
     @field_validator("base_domain")
     @classmethod

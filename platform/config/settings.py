@@ -12,6 +12,9 @@ ENV = environment.read()
 ROOT = environment.ROOT
 
 SECRET_KEY = ENV.secret_key
+SECRETS_KEYS = [key for key in ENV.secrets_keys.split(",") if key]
+MODEL_SECRETS_DIR = ENV.model_secrets_dir
+MODEL_SECRETS_VOLUME = ENV.model_secrets_volume
 DEBUG = ENV.debug
 ALLOWED_HOSTS = ENV.dashboard_hosts
 

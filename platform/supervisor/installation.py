@@ -5,13 +5,14 @@ import json
 import os
 import secrets
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from config import env
+from hosting.sealing import new_key
 from supervisor.errors import SetupFailed
 
 DEMO_EMAIL = "demo@dormouse.localhost"
@@ -83,6 +84,7 @@ class Installation:
             "DJANGO_SETTINGS_MODULE": "config.settings",
             "DORMOUSE_RUNTIME": runtime,
             "DORMOUSE_SECRET_KEY": given.get("DORMOUSE_SECRET_KEY") or self._secret_key(),
+            "DORMOUSE_SECRETS_KEYS": given.get("DORMOUSE_SECRETS_KEYS") or self._secrets_key(),
             "DORMOUSE_STATE_DIR": str(self.state),
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{given.get('PATH', os.defpath)}",
             "PYTHONPATH": f"{env.ROOT}{os.pathsep}{env.ROOT / 'platform'}",
@@ -112,9 +114,16 @@ class Installation:
         (self.run / "environment.json").unlink(missing_ok=True)
 
     def _secret_key(self) -> str:
-        file = self.state / "secret_key"
+        return self._made_once("secret_key", lambda: secrets.token_urlsafe(48))
+
+    def _secrets_key(self) -> str:
+        """Sealed secrets of models can't be opened without it: it belongs into the backup."""
+        return self._made_once("secrets_key", new_key)
+
+    def _made_once(self, name: str, make: Callable[[], str]) -> str:
+        file = self.state / name
         if not file.exists():
-            write_private(file, secrets.token_urlsafe(48))
+            write_private(file, make())
         return file.read_text()
 
 

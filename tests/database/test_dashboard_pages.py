@@ -18,7 +18,16 @@ from tests.factories import make_member, make_model
 PATTERNS = {str(each.name): each for each in urlpatterns if isinstance(each, URLPattern)}
 OF_A_MODEL = sorted(name for name in PATTERNS if "subdomain" in PATTERNS[name].pattern.converters)
 PAGES = sorted(set(PATTERNS) - set(OF_A_MODEL) - {"live", "choose-team", "issue-key"})
-WRITES = ["model-wake", "model-sleep", "model-activate", "model-deactivate", "issue-token"]
+WRITES = [
+    "model-wake",
+    "model-sleep",
+    "model-activate",
+    "model-deactivate",
+    "issue-token",
+    "set-secret",
+    "remove-secret",
+    "restart-model",
+]
 NEEDS_A_WRITER = [*WRITES, "change-settings", "model-deploy", "model-delete", "revoke-token"]
 
 
@@ -29,6 +38,7 @@ def address(name: str, subdomain: str = "tale-writer", number: int = 1) -> str:
         "key_id": number,
         "source": "text-generator",
         "slug": "text-generator",
+        "name": "TOKEN",
     }
     wanted = PATTERNS[name].pattern.converters
     return reverse(name, kwargs={part: given[part] for part in wanted})

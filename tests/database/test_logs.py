@@ -13,15 +13,12 @@ from hosting.lifecycle import operations, replicas
 from hosting.lifecycle.reconcile import reconcile
 from hosting.logs import collector, keeping, reading
 from hosting.logs.buffer import Taken
-from hosting.logs.cleaning import Secrets
 from hosting.logs.collector import Collector
 from hosting.models import LogLine, Replica, ReplicaLog
 from hosting.runtimes.base import Output, Stream
 from tests.database.conftest import NOON
 
 pytestmark = pytest.mark.django_db
-
-NO_SECRETS = Secrets()
 
 
 @pytest.fixture
@@ -70,9 +67,9 @@ def test_a_transaction_that_fails_keeps_neither_lines_nor_the_time_of_them(
 
 
 def test_a_line_of_one_stream_that_comes_after_its_time_is_not_lost(replica):
-    keeping.keep(replica, taken(out(100, "out")), secrets=NO_SECRETS)
+    keeping.keep(replica, taken(out(100, "out")))
 
-    keeping.keep(replica, taken(out(99, "err", Stream.ERR)), secrets=NO_SECRETS)
+    keeping.keep(replica, taken(out(99, "err", Stream.ERR)))
 
     assert texts(replica.model) == ["out", "err"]
 
@@ -116,7 +113,7 @@ def test_lines_stay_across_sleep_and_the_next_replica_adds_to_them(
 
 
 def test_times_are_kept_to_the_microsecond(replica):
-    keeping.keep(replica, taken(out(1_780_315_200_123_456_789, "now")), secrets=NO_SECRETS)
+    keeping.keep(replica, taken(out(1_780_315_200_123_456_789, "now")))
 
     line = LogLine.objects.get()
 
@@ -127,7 +124,7 @@ def test_a_replica_has_no_more_lines_than_it_may_and_the_oldest_go(replica, sett
     settings.LOG_BYTES_PER_REPLICA = 100_000
     for start in range(0, 3000, 100):
         lines = [out(number + 1, f"{number} {'x' * 100}") for number in range(start, start + 100)]
-        keeping.keep(replica, taken(*lines), secrets=NO_SECRETS)
+        keeping.keep(replica, taken(*lines))
 
     kept = texts(replica.model)
 
@@ -143,14 +140,14 @@ def test_a_model_has_no_more_lines_than_it_may_whatever_its_replicas_have(replic
     for number in range(20):
         for each in (replica, other):
             lines = [out(number * 100 + n, "x" * 100) for n in range(1, 60)]
-            keeping.keep(each, taken(*lines), secrets=NO_SECRETS)
+            keeping.keep(each, taken(*lines))
 
     assert sum(ReplicaLog.objects.values_list("kept_bytes", flat=True)) <= 100_000
     assert LogLine.objects.count() * 164 <= 100_000
 
 
 def test_a_spammer_is_told_how_much_was_dropped(replica):
-    keeping.keep(replica, taken(out(5, "newest"), dropped=12_345), secrets=NO_SECRETS)
+    keeping.keep(replica, taken(out(5, "newest"), dropped=12_345))
 
     assert texts(replica.model) == [
         "12,345 lines were dropped here: it wrote faster than lines are kept.",

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from accounts import operations as accounts
 from accounts.models import ApiKey, Membership, Role
+from hosting import secrets
 from hosting.api.urls import urlpatterns
 from hosting.billing.models import Budget
 from hosting.lifecycle import operations
@@ -84,7 +85,20 @@ def _address(model: HostedModel, token: EndpointToken | None, key: ApiKey) -> di
         "budget_id": str(budget.pk),
         "number": make_invoice(model.team, model).number if model.deleted_at is None else NEVER,
         "position": "1",
+        "secret_name": _secret(model),
     }
+
+
+def _secret(model: HostedModel) -> str:
+    secrets.put(
+        model,
+        "API_TOKEN",
+        value="a planted secret",
+        kind="variable",
+        by=None,
+        now=timezone.now(),
+    )
+    return "API_TOKEN"
 
 
 def parts_of(url_name: str) -> list[str]:

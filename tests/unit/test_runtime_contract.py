@@ -276,3 +276,36 @@ def test_a_followed_log_ends_with_its_replica(world):
 
 def test_the_log_of_what_is_not_there_is_empty_even_when_followed(world):
     assert list(world.runtime.log("replica-24", follow=True)) == []
+
+
+PRINT_SECRETS = """
+import os, stat
+folder = os.environ["DORMOUSE_SECRETS"]
+for name in sorted(os.listdir(folder)):
+    file = os.path.join(folder, name)
+    mode = stat.S_IMODE(os.stat(file).st_mode)
+    print(name, oct(mode), os.stat(file).st_uid == os.getuid(), len(open(file).read()))
+"""
+
+
+def test_secrets_are_files_only_the_model_may_read_and_go_with_it(world):
+    if world.runtime.name == "fake":
+        pytest.skip("the fake writes no files")
+    files = {"token": "hush", "key.pem": "-----BEGIN-----\n"}
+    wanted = spec("replica-25", files=files, arguments=["python", "-c", PRINT_SECRETS])
+    world.start(wanted)
+
+    eventually(lambda: len(said(world.runtime, "replica-25").splitlines()) == 2)
+
+    assert said(world.runtime, "replica-25") == "key.pem 0o400 True 16\ntoken 0o400 True 4\n"
+    assert list(world.secret_folders())
+    world.runtime.stop("replica-25", grace_seconds=0)
+    assert not list(world.secret_folders())
+
+
+def test_a_variable_of_a_replica_is_in_no_file_of_ours(world):
+    secret = "a-planted-variable"
+    world.start(spec("replica-26", environment={**worlds.ENVIRONMENT, "TOKEN": secret}))
+    eventually(lambda: "Ready" in said(world.runtime, "replica-26"))
+
+    assert world.found_on_disk(secret) == []
