@@ -12,9 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from hosting import catalogue
+from hosting.errors import RuntimeUnavailable
 from hosting.runtimes.base import Observed, ReplicaSpec, Runtime
 from hosting.runtimes.docker import DockerRuntime
 from hosting.runtimes.process import ProcessRuntime
+from hosting.runtimes.swarm import SwarmRuntime
 from tests.fakes import FakeRuntime
 
 ECHO = next(entry for entry in catalogue.entries() if entry.slug == "echo")
@@ -110,8 +112,9 @@ class RealWorld:
         def hear_all() -> None:
             deaths = self.runtime.deaths()
             listening.set()
-            for name in deaths:
-                hear(name)
+            with suppress(RuntimeUnavailable):
+                for name in deaths:
+                    hear(name)
 
         threading.Thread(target=hear_all, daemon=True).start()
         listening.wait(10)
@@ -189,6 +192,17 @@ def process_world(folder: Path) -> RealWorld:
 
 def docker_world(folder: Path) -> RealWorld:
     return RealWorld(_docker, folder)
+
+
+def swarm_world(folder: Path, *, address: str) -> RealWorld:
+    """The cluster whose manager answers at this address."""
+
+    def make(state_dir: Path, installation: str) -> SwarmRuntime:
+        return SwarmRuntime(
+            installation=f"{installation}-{os.getpid()}", state_dir=state_dir, address=address
+        )
+
+    return RealWorld(make, folder)
 
 
 def docker_network() -> str:

@@ -18,4 +18,5 @@ def runtime() -> Runtime:
         network=settings.REPLICA_NETWORK,
         secrets_dir=settings.MODEL_SECRETS_DIR,
         secrets_volume=settings.MODEL_SECRETS_VOLUME,
+        engine_address=settings.ENGINE_ADDRESS,
     )

@@ -14,10 +14,9 @@ from docker.errors import APIError, NotFound
 from docker.types import LogConfig, Mount, Ulimit
 
 from hosting.errors import ReplicaFailed
-from hosting.runtimes import docker_log
+from hosting.runtimes import box, docker_log
 from hosting.runtimes.base import (
     LOCAL,
-    SECRETS_VARIABLE,
     Node,
     Observed,
     Output,
@@ -34,17 +33,7 @@ from hosting.runtimes.secret_files import SecretFiles
 
 DEFAULT_NETWORK = "dormouse-models"
 
-_OURS = "dormouse."
-_INSTALLATION = f"{_OURS}installation"
-_REPLICA = f"{_OURS}replica"
-_PORT = f"{_OURS}port"
-_LABELS = f"{_OURS}labels"  # which labels are the caller's: an image brings some of its own
 _RUNNING = ("running", "paused", "restarting")
-_UID = 10001
-_USER = f"{_UID}:{_UID}"
-_SECRETS = "/run/secrets"  # where a container finds its own
-_TMP_MB = 64
-_OPEN_FILES = 20_000
 _APPEARS_WITHIN_SECONDS = 5.0
 # A container that was made and not started belongs to a worker between two calls, or to one that
 # died there. After this long it is the latter.
@@ -133,7 +122,7 @@ class DockerRuntime:
         """Those with this installation's label; one that was made and left shows as exited."""
         with answering("The replicas could not be listed"):
             rows = self._engine.client.containers(
-                all=True, filters={"label": f"{_INSTALLATION}={self.installation}"}
+                all=True, filters={"label": f"{box.INSTALLATION}={self.installation}"}
             )
             # The list says it all of those that run; it has no exit codes. Gone since: left out.
             found = [_as_inspected(row) or self._inspect_container(row["Id"]) for row in rows]
@@ -179,17 +168,18 @@ class DockerRuntime:
 
     def deaths(self) -> Iterator[str]:
         """The engine's own events, within milliseconds. A cut stream just ends."""
-        filters = {"event": "die", "label": f"{_INSTALLATION}={self.installation}"}
+        filters = {"event": "die", "label": f"{box.INSTALLATION}={self.installation}"}
         with answering("The engine's events could not be read"):
             for event in self._engine.client.events(filters=filters, decode=True):
-                name = event.get("Actor", {}).get("Attributes", {}).get(_REPLICA)
+                name = event.get("Actor", {}).get("Attributes", {}).get(box.REPLICA)
                 if name:
                     yield name
 
     def log(self, name: str, *, after: int = 0, follow: bool = False) -> Iterator[Output]:
         """Both streams as the engine keeps them: two files of a mebibyte that take turns."""
         with answering(f"The log of {name} could not be read"):
-            for output in docker_log.lines(self._engine.log(self._container(name), after, follow)):
+            chunks = self._engine.log(f"containers/{self._container(name)}", after, follow)
+            for output in docker_log.lines(chunks):
                 if output.at > after:
                     yield output
 
@@ -208,9 +198,7 @@ class DockerRuntime:
             self._network.remove()
 
     def _container(self, name: str) -> str:
-        # Installations may share an engine; their row ids then meet.
-        prefix = f"{self.installation}-"
-        return name if name.startswith(prefix) else prefix + name
+        return box.container_name(name, installation=self.installation)
 
     def _create_and_start(self, image: str, spec: ReplicaSpec) -> None:
         """Start what was only made, by us or by a worker that died there; never what has run."""
@@ -245,15 +233,9 @@ class DockerRuntime:
                 image,
                 name=self._container(spec.name),
                 command=list(spec.arguments) or None,
-                environment=_environment(spec),
-                user=_USER,
-                labels={
-                    **spec.labels,
-                    _LABELS: ",".join(spec.labels),
-                    _INSTALLATION: self.installation,
-                    _REPLICA: spec.name,
-                    _PORT: str(spec.port),
-                },
+                environment=box.environment(spec),
+                user=box.USER,
+                labels=box.labels(spec, installation=self.installation),
                 # The first result of a health check comes after a whole interval: we probe.
                 healthcheck={"test": ["NONE"]},
                 host_config=client.create_host_config(**self._box(spec), mounts=self._mounts(spec)),
@@ -271,11 +253,11 @@ class DockerRuntime:
         if not spec.files:
             return []
         container = self._container(spec.name)
-        folder = self._secrets.write(container, spec.files, uid=_UID)
+        folder = self._secrets.write(container, spec.files, uid=box.UID)
         if self._secrets_volume:  # we are a container: the engine knows the folder by another name
             volume = self._engine.client.inspect_volume(self._secrets_volume)
             folder = Path(volume["Mountpoint"]) / container
-        return [Mount(_SECRETS, str(folder), type="bind", read_only=True)]
+        return [Mount(box.SECRETS, str(folder), type="bind", read_only=True)]
 
     def _box(self, spec: ReplicaSpec) -> dict[str, Any]:
         """Every wall a model lives in; each was tried against an abusive container."""
@@ -283,20 +265,18 @@ class DockerRuntime:
         return {
             "network_mode": self._network.name,
             "read_only": True,  # a writable root can fill the host's disk
-            "tmpfs": {"/tmp": f"rw,noexec,nosuid,nodev,mode=1777,size={_TMP_MB}m"},  # noqa: S108
-            "shm_size": f"{_TMP_MB}m",
+            "tmpfs": {"/tmp": f"rw,noexec,nosuid,nodev,mode=1777,size={box.TMP_MB}m"},  # noqa: S108
+            "shm_size": f"{box.TMP_MB}m",
             "mem_limit": memory,
             "memswap_limit": memory,  # equal: no swap
             "nano_cpus": int(spec.resources.cpus * 1_000_000_000),
             "pids_limit": spec.resources.pids,
-            "ulimits": [Ulimit(name="nofile", soft=_OPEN_FILES, hard=_OPEN_FILES)],
+            "ulimits": [Ulimit(name="nofile", soft=box.OPEN_FILES, hard=box.OPEN_FILES)],
             "cap_drop": ["ALL"],
             "security_opt": ["no-new-privileges"],
             "init": True,  # PID 1 that forwards SIGTERM and reaps: stopping takes no 10 s
             "oom_score_adj": 500,  # a host short of memory takes a model before the platform
-            "log_config": LogConfig(
-                type=LogConfig.types.JSON, config={"max-size": "1m", "max-file": "2"}
-            ),
+            "log_config": LogConfig(type=LogConfig.types.JSON, config=box.LOG_OPTIONS),
             # The engine's resolver would carry questions to the outside from its own namespace.
             "dns": ["127.0.0.1"],
             "dns_opt": ["timeout:1", "attempts:1"],  # so that a model that asks hears no soon
@@ -323,11 +303,6 @@ class DockerRuntime:
                 raise
 
 
-def _environment(spec: ReplicaSpec) -> dict[str, str]:
-    where = {SECRETS_VARIABLE: _SECRETS} if spec.files else {}
-    return {"HOME": "/tmp", **spec.environment, **where}  # noqa: S108
-
-
 def _as_inspected(row: Mapping[str, Any]) -> dict[str, Any] | None:
     """A row of the engine's list in the shape of an inspection, if the replica runs."""
     if row["State"] not in _RUNNING:
@@ -344,10 +319,10 @@ def _observed(inspected: Mapping[str, Any], *, left_over: bool = False) -> Obser
     """What the engine says, in our words; None for a container that was only made."""
     state = inspected["State"]
     labels = inspected["Config"]["Labels"] or {}
-    name = labels.get(_REPLICA, inspected["Name"].lstrip("/"))
-    given = {key: labels[key] for key in labels.get(_LABELS, "").split(",") if key in labels}
+    name = labels.get(box.REPLICA, inspected["Name"].lstrip("/"))
+    given = box.given_labels(labels)
     if state["Status"] in _RUNNING:
-        port = labels.get(_PORT, "")
+        port = labels.get(box.PORT, "")
         return Observed(
             name=name,
             status=Status.RUNNING,

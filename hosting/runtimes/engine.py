@@ -35,7 +35,7 @@ class Engine:
         """The client; use it inside `answering`."""
         with self._making:
             if self._client is None:
-                self._knock()
+                self.knock()
                 self._client = docker.APIClient(
                     base_url=self._address, version="auto", timeout=_ANSWER_WITHIN_SECONDS
                 )
@@ -48,14 +48,16 @@ class Engine:
         except (DockerException, requests.RequestException):
             return False
 
-    def log(self, container: str, after: int, follow: bool) -> Iterator[bytes]:
+    def log(self, writer: str, after: int, follow: bool) -> Iterator[bytes]:
         """The multiplexed log as it comes, from the second of `after` on; nothing when gone.
+
+        The writer is `containers/<name>` or `services/<id>`.
 
         The SDK's own method drops the streams' names, and loses nanoseconds to a float.
         """
         client = self.client
         answer = client.get(
-            f"{client.base_url}/v{client.api_version}/containers/{quote(container)}/logs",
+            f"{client.base_url}/v{client.api_version}/{quote(writer)}/logs",
             params={
                 "stdout": 1,
                 "stderr": 1,
@@ -72,8 +74,11 @@ class Engine:
             answer.raise_for_status()
             yield from answer.iter_content(65_536)
 
-    def _knock(self) -> None:
-        """Try the socket first: the SDK leaves one open for each attempt that fails."""
+    def knock(self) -> None:
+        """Try the socket first: the SDK leaves one open for each attempt that fails.
+
+        Use it inside `answering`.
+        """
         address = self._address or _DEFAULT_ADDRESS
         if address.startswith("unix://"):
             with socket.socket(socket.AF_UNIX) as knocking:

@@ -8,6 +8,7 @@ from hosting.runtimes.base import Runtime
 from hosting.runtimes.docker import DEFAULT_NETWORK, DockerRuntime
 from hosting.runtimes.engine import Engine
 from hosting.runtimes.process import ProcessRuntime
+from hosting.runtimes.swarm import SwarmRuntime
 
 _INSTALLATION = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
 
@@ -41,11 +42,15 @@ def runtime(
             secrets_dir=secrets_dir,
             secrets_volume=secrets_volume,
         )
+    if chosen == "swarm":
+        return SwarmRuntime(installation=installation, state_dir=state_dir, address=engine_address)
     if chosen == "process":
         return ProcessRuntime(
             installation=installation, state_dir=state_dir, secrets_dir=secrets_dir
         )
-    raise InvalidValue(f"Unknown runtime “{name}”. Use auto, docker or process.", field="runtime")
+    raise InvalidValue(
+        f"Unknown runtime “{name}”. Use auto, docker, swarm or process.", field="runtime"
+    )
 
 
 def detect(*, engine_address: str | None = None) -> str:

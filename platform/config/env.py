@@ -41,7 +41,9 @@ class Environment(BaseSettings):
     demo_email: str = ""  # shown on the sign-in page of a demo installation
     reserved_subdomains: list[str] = []  # beside the built-in ones
 
-    runtime: Literal["auto", "docker", "process"] = "auto"
+    runtime: Literal["auto", "docker", "swarm", "process"] = "auto"
+    # The engine, or a manager of the swarm.
+    engine: str = Field("unix:///var/run/docker.sock", validation_alias="DOCKER_HOST")
     installation: str = Field("dormouse", pattern=r"^[a-z][a-z0-9-]{0,30}$")
     state_dir: Path = ROOT / "var"
     replica_network: str = "dormouse-models"

@@ -31,6 +31,7 @@ DEMO_EMAIL = ENV.demo_email
 RESERVED_SUBDOMAINS = frozenset(ENV.reserved_subdomains)
 
 RUNTIME = ENV.runtime
+ENGINE_ADDRESS = ENV.engine
 INSTALLATION = ENV.installation
 STATE_DIR = ENV.state_dir
 REPLICA_NETWORK = ENV.replica_network

@@ -16,8 +16,8 @@ def choose(wanted: str) -> tuple[str, str]:
     if wanted == "process":
         return "process", "Models run as plain processes: nothing isolates them from this machine."
     if answers():
-        return "docker", ""
-    if wanted == "docker":
+        return ("docker" if wanted == "auto" else wanted), ""
+    if wanted in ("docker", "swarm"):
         raise SetupFailed(f"No Docker engine answers at {_host()}. {_HOW}, as root.")
     return "process", (
         "No Docker engine answers: models run as plain processes, which isolates nothing. "

@@ -26,7 +26,7 @@ class Installation:
     port: int
     dashboard_port: int
     base_domain: str
-    runtime: str  # auto, docker or process
+    runtime: str  # auto, docker, swarm or process
 
     @classmethod
     def read(cls) -> "Installation":

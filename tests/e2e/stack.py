@@ -71,11 +71,20 @@ class Hosted:
 class Stack:
     """One installation: started, called, stopped."""
 
-    def __init__(self, folder: Path, *, port: int, runtime: str, base_domain: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        port: int,
+        runtime: str,
+        base_domain: str,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
         self.state = folder
         self.port = port
         self.runtime = runtime
         self.base_domain = base_domain
+        self.settings = settings or {}
         self._process: subprocess.Popen[bytes] | None = None
         self._clients: list[httpx.Client] = []
         self._made = 0
@@ -89,7 +98,7 @@ class Stack:
             "PYTHONPATH": f"{ROOT}:{ROOT / 'platform'}",
         }
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
-        return kept | ours
+        return kept | ours | dict(self.settings)
 
     def command(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """Run the supervisor's command line to its end."""

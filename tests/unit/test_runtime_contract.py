@@ -9,16 +9,26 @@ import pytest
 from hosting import catalogue
 from hosting.errors import ReplicaFailed
 from hosting.runtimes.base import Status
-from tests import worlds
+from tests import cluster, worlds
 from tests.worlds import eventually, said, spec
 
 
 @pytest.fixture(
-    scope="module", params=["fake", "process", pytest.param("docker", marks=pytest.mark.docker)]
+    scope="module",
+    params=[
+        "fake",
+        "process",
+        pytest.param("docker", marks=pytest.mark.docker),
+        pytest.param("swarm", marks=pytest.mark.docker),
+    ],
 )
 def shared_world(request, tmp_path_factory):
     if request.param == "fake":
         yield worlds.FakeWorld()
+        return
+    if request.param == "swarm":
+        with cluster.three_nodes() as nodes:
+            yield worlds.swarm_world(nodes.state_dir, address=nodes.manager)
         return
     make = worlds.docker_world if request.param == "docker" else worlds.process_world
     world = make(tmp_path_factory.mktemp(request.param) / "state")
@@ -169,6 +179,8 @@ def test_two_that_stop_one_replica_both_succeed(world):
 
 
 def test_a_paused_replica_runs_on_where_it_was(world):
+    if not world.runtime.pauses:
+        pytest.skip("this runtime can't pause")
     started = world.start(spec("replica-15"))
 
     world.runtime.pause("replica-15")
@@ -191,6 +203,8 @@ def test_pausing_and_resuming_may_be_repeated(world):
 
 
 def test_a_paused_replica_can_be_stopped(world):
+    if not world.runtime.pauses:
+        pytest.skip("this runtime can't pause")
     world.start(spec("replica-17"))
     world.runtime.pause("replica-17")
 
