@@ -18,6 +18,7 @@ logger = logging.getLogger(__name__)
 WAKE = "workers.wake"
 RECONCILE = "workers.reconcile"
 SWEEP = "workers.sweep"
+HOLD = "workers.hold"
 BUILD = "workers.build"
 PRUNE = "workers.prune"
 BOOKS = "workers.keep_books"
@@ -30,6 +31,7 @@ QUEUES = {
     WAKE: LIFECYCLE_QUEUE,
     RECONCILE: LIFECYCLE_QUEUE,
     SWEEP: LIFECYCLE_QUEUE,
+    HOLD: LIFECYCLE_QUEUE,
     LEASES: LIFECYCLE_QUEUE,  # requests wait for it: not behind the books
     BUILD: LIFECYCLE_QUEUE,
     PRUNE: DEFAULT_QUEUE,

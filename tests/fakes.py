@@ -1,7 +1,7 @@
 """Stand-ins that keep state. The runtime contract tests run against FakeRuntime too."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -36,6 +36,7 @@ class FakeRuntime:
     watches: bool = True
     pauses: bool = True
     machines: list[Node] = field(default_factory=lambda: [Node(LOCAL, 1_000_000, 1_000)])
+    held: list[str] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
     host: str = "127.0.0.1"
     first_port: int = 40001
@@ -58,6 +59,10 @@ class FakeRuntime:
     def nodes(self) -> list[Node]:
         self._answer()
         return list(self.machines)
+
+    def hold(self, keys: Sequence[str]) -> None:
+        self._answer()
+        self.held = list(keys)
 
     def start(self, spec: ReplicaSpec) -> Observed:
         self._answer()

@@ -8,6 +8,7 @@ from django.conf import settings
 from hosting import nudges
 
 BOOKS_SECONDS = 60.0
+HOLD_SECONDS = 10.0
 
 BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "sweep": {
@@ -17,6 +18,11 @@ BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
             "queue": nudges.QUEUES[nudges.SWEEP],
             "expires": settings.SWEEP_SECONDS * 2,
         },
+    },
+    "hold": {
+        "task": nudges.HOLD,
+        "schedule": HOLD_SECONDS,
+        "options": {"queue": nudges.QUEUES[nudges.HOLD], "expires": HOLD_SECONDS},
     },
     "books": {
         "task": nudges.BOOKS,

@@ -11,6 +11,7 @@ from hosting.billing import books, leases
 from hosting.errors import ModelInactive, RuntimeUnavailable, WakeBackoff
 from hosting.lifecycle import builds, engine, operations
 from hosting.lifecycle.clock import SystemClock
+from hosting.lifecycle.holding import hold
 from hosting.lifecycle.readiness import probe
 from hosting.lifecycle.reconcile import reconcile
 from hosting.lifecycle.sweep import sweep
@@ -79,6 +80,12 @@ def build_image(*, slug: str, **_: object) -> None:
 def sweep_all(**_: object) -> None:
     """Look after everything once."""
     sweep(tools=tools())
+
+
+@shared_task(name=nudges.HOLD)
+def hold_networks(**_: object) -> None:
+    """Keep the networks of models that were used last."""
+    hold(tools=tools())
 
 
 @shared_task(name=nudges.BOOKS)

@@ -24,4 +24,5 @@ def stop_all(*, tools: Tools, now: datetime) -> int:
     for observed in tools.runtime.replicas():
         if observed.name not in names:
             tools.runtime.stop(observed.name)
+    tools.runtime.hold([])
     return len(names)

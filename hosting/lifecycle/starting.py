@@ -10,7 +10,7 @@ from django.db.models import Q
 
 from hosting import protocols, route_table, secrets
 from hosting.errors import HostingError, RuntimeUnavailable
-from hosting.lifecycle import builds, capacity, golden, machine, replicas, revisions, wakes
+from hosting.lifecycle import builds, capacity, golden, holding, machine, replicas, revisions, wakes
 from hosting.lifecycle.leases import Lease
 from hosting.lifecycle.readiness import intervals
 from hosting.lifecycle.tools import Tools
@@ -84,7 +84,7 @@ def launch(
             return replica
         if model.wait_reason:
             capacity.note_waiting(model, "")
-        observed = tools.runtime.start(spec_of(replica))
+        observed = tools.runtime.start(spec_of(replica, alone=during == State.AWAKENING))
     except RuntimeUnavailable:
         raise
     except HostingError as error:
@@ -98,8 +98,8 @@ def launch(
     return outcome
 
 
-def spec_of(replica: Replica) -> ReplicaSpec:
-    """All the runtime needs to start this replica."""
+def spec_of(replica: Replica, *, alone: bool = False) -> ReplicaSpec:
+    """All the runtime needs to start this replica; `alone`: its model has no other."""
     revision, model = replica.revision, replica.model
     protocol = protocols.get(revision.protocol)
     chosen = route_table.protocol_settings(revision)
@@ -124,6 +124,7 @@ def spec_of(replica: Replica) -> ReplicaSpec:
         },
         port_variable=protocol.port_variable,
         node=replica.node,
+        holder=holding.key(model) if alone else "",
     )
 
 

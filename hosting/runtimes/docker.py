@@ -4,14 +4,15 @@ import math
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from docker.errors import APIError, NotFound
-from docker.types import LogConfig, Mount, Ulimit
+from docker.types import DeviceRequest, LogConfig, Mount, Ulimit
 
 from hosting.errors import ReplicaFailed
 from hosting.runtimes import box, docker_log
@@ -27,6 +28,7 @@ from hosting.runtimes.base import (
 )
 from hosting.runtimes.docker_images import DockerImages
 from hosting.runtimes.engine import Engine, answering, explanation
+from hosting.runtimes.holders import ADDRESS, JOINED, Holder, Holders
 from hosting.runtimes.images import catalogue_slug, is_reference
 from hosting.runtimes.network import ModelNetwork
 from hosting.runtimes.secret_files import SecretFiles
@@ -71,6 +73,7 @@ class DockerRuntime:
         self._network = ModelNetwork(network, self._engine)
         self._secrets = SecretFiles(secrets_dir, installation=installation)
         self._secrets_volume = secrets_volume
+        self._holders = Holders(self._engine, self._network, installation=installation)
         self._images = DockerImages(self._engine, state_dir=state_dir)
         # Measured with 16 starts at once on 2 cores: half are up after 2.4 s instead of 3.7 s, and
         # the last is no later.
@@ -91,6 +94,12 @@ class DockerRuntime:
             self._node = Node(LOCAL, memory_mb=memory_mb, cpus=info["NCPU"])
         return [self._node]
 
+    def hold(self, keys: Sequence[str]) -> None:
+        """One holder for each; made of the base image, if that is here."""
+        with answering("The holders could not be looked after"):
+            self._network.ensure()
+            self._holders.keep(keys)
+
     def start(self, spec: ReplicaSpec) -> Observed:
         """Create and start, or find. A missing image is pulled if it names a registry."""
         if catalogue_slug(spec.image) is None and not is_reference(spec.image):
@@ -105,7 +114,7 @@ class DockerRuntime:
                 self._create_and_start(image, spec)
             except _NetworkGone:  # since we last looked: an engine that was set up anew
                 self._network.ensure(again=True)
-                self._create_and_start(image, spec)
+                self._create_and_start(image, replace(spec, holder=""))
             inspected = self._inspect(spec.name)
         observed = inspected and _observed(inspected)
         if not observed:
@@ -116,7 +125,7 @@ class DockerRuntime:
         """One call to the engine."""
         with answering(f"{name} could not be looked up"):
             inspected = self._inspect(name)
-        return _observed(inspected) if inspected else None
+            return self._observed([inspected])[0] if inspected else None
 
     def replicas(self) -> list[Observed]:
         """Those with this installation's label; one that was made and left shows as exited."""
@@ -126,8 +135,22 @@ class DockerRuntime:
             )
             # The list says it all of those that run; it has no exit codes. Gone since: left out.
             found = [_as_inspected(row) or self._inspect_container(row["Id"]) for row in rows]
-        observed = (_observed(each, left_over=True) for each in found if each)
+            observed = self._observed([each for each in found if each], left_over=True)
         return [each for each in observed if each]
+
+    def _observed(
+        self, found: Sequence[Mapping[str, Any]], *, left_over: bool = False
+    ) -> list[Observed | None]:
+        """As they are; a replica whose holder is gone runs on, but nobody can reach it."""
+        joined = [(each["Config"]["Labels"] or {}).get(JOINED) for each in found]
+        alive = {None, *(self._holders.alive() if any(joined) else ())}
+        observed = [_observed(each, left_over=left_over) for each in found]
+        return [
+            replace(each, status=Status.EXITED, host=None, port=None, paused=False)
+            if each and holder not in alive
+            else each
+            for each, holder in zip(observed, joined, strict=True)
+        ]
 
     def end(self, name: str, *, grace_seconds: float = 10.0) -> None:
         """Stop, and leave the container with its log."""
@@ -204,12 +227,13 @@ class DockerRuntime:
         """Start what was only made, by us or by a worker that died there; never what has run."""
         container = self._container(spec.name)
         with self._slots:
-            if not self._create(image, spec) and not self._is_only_made(spec.name):
+            holder = self._holders.find(spec.holder) if spec.holder else None
+            if not self._create(image, spec, holder) and not self._is_only_made(spec.name):
                 return
             try:
                 self._engine.client.start(container)
             except APIError as error:
-                if error.status_code == 404 and "network" in explanation(error).lower():
+                if "network" in explanation(error).lower():  # or the holder that has it
                     self._remove(container)
                     raise _NetworkGone(spec.name) from error
                 if error.status_code not in (404, 409):  # somebody else's, on its way out
@@ -225,7 +249,7 @@ class DockerRuntime:
             time.sleep(0.02)
         return bool(inspected["State"]["Status"] == "created")
 
-    def _create(self, image: str, spec: ReplicaSpec) -> bool:
+    def _create(self, image: str, spec: ReplicaSpec, holder: Holder | None = None) -> bool:
         """Whether this call made the container, not one before it."""
         client = self._engine.client
         try:
@@ -235,10 +259,15 @@ class DockerRuntime:
                 command=list(spec.arguments) or None,
                 environment=box.environment(spec),
                 user=box.USER,
-                labels=box.labels(spec, installation=self.installation),
+                labels={
+                    **box.labels(spec, installation=self.installation),
+                    **(holder.labels if holder else {}),
+                },
                 # The first result of a health check comes after a whole interval: we probe.
                 healthcheck={"test": ["NONE"]},
-                host_config=client.create_host_config(**self._box(spec), mounts=self._mounts(spec)),
+                host_config=client.create_host_config(
+                    **self._box(spec, holder), mounts=self._mounts(spec)
+                ),
             )
         except NotFound as error:
             raise _ImageMissing(image) from error
@@ -259,11 +288,18 @@ class DockerRuntime:
             folder = Path(volume["Mountpoint"]) / container
         return [Mount(box.SECRETS, str(folder), type="bind", read_only=True)]
 
-    def _box(self, spec: ReplicaSpec) -> dict[str, Any]:
+    def _box(self, spec: ReplicaSpec, holder: Holder | None = None) -> dict[str, Any]:
         """Every wall a model lives in; each was tried against an abusive container."""
         memory = f"{spec.resources.memory_mb}m"
+        gpus = DeviceRequest(count=spec.resources.gpus, capabilities=[["gpu"]])
+        network: dict[str, Any] = (
+            {"network_mode": f"container:{holder.id}"}
+            if holder
+            else {"network_mode": self._network.name, **box.RESOLVER}
+        )
         return {
-            "network_mode": self._network.name,
+            **network,
+            "device_requests": [gpus] if spec.resources.gpus else None,
             "read_only": True,  # a writable root can fill the host's disk
             "tmpfs": {"/tmp": f"rw,noexec,nosuid,nodev,mode=1777,size={box.TMP_MB}m"},  # noqa: S108
             "shm_size": f"{box.TMP_MB}m",
@@ -277,9 +313,6 @@ class DockerRuntime:
             "init": True,  # PID 1 that forwards SIGTERM and reaps: stopping takes no 10 s
             "oom_score_adj": 500,  # a host short of memory takes a model before the platform
             "log_config": LogConfig(type=LogConfig.types.JSON, config=box.LOG_OPTIONS),
-            # The engine's resolver would carry questions to the outside from its own namespace.
-            "dns": ["127.0.0.1"],
-            "dns_opt": ["timeout:1", "attempts:1"],  # so that a model that asks hears no soon
             "restart_policy": None,  # a replica is never restarted; a new wake is a new one
         }
 
@@ -326,7 +359,7 @@ def _observed(inspected: Mapping[str, Any], *, left_over: bool = False) -> Obser
         return Observed(
             name=name,
             status=Status.RUNNING,
-            host=_address(inspected),
+            host=labels.get(ADDRESS) or box.address(inspected),
             port=int(port) if port.isdigit() else None,
             paused=state["Status"] == "paused",
             labels=given,
@@ -351,11 +384,6 @@ def _is_already(error: APIError) -> bool:
     """Whether there was nothing to freeze or thaw. Engines differ in the status they give it."""
     words = explanation(error).lower()
     return error.status_code == 409 or "not paused" in words or "not running" in words
-
-
-def _address(inspected: Mapping[str, Any]) -> str | None:
-    networks = inspected["NetworkSettings"]["Networks"].values()
-    return next((each["IPAddress"] for each in networks if each["IPAddress"]), None)
 
 
 def _made_at(inspected: Mapping[str, Any]) -> datetime:

@@ -15,7 +15,7 @@ import socket
 import subprocess
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,9 @@ class ProcessRuntime:
         """This machine."""
         memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
         return [Node(LOCAL, memory_mb=memory // (1024 * 1024), cpus=os.cpu_count() or 1)]
+
+    def hold(self, keys: Sequence[str]) -> None:
+        """There is nothing to keep."""
 
     def start(self, spec: ReplicaSpec) -> Observed:
         """Start the replica, or find it under its name, running or exited."""

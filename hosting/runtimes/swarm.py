@@ -99,6 +99,9 @@ class SwarmRuntime:
             machines = self._look_at_machines().values()
             return [each.node for each in machines if each.takes_more]
 
+    def hold(self, keys: Sequence[str]) -> None:
+        """There is nothing to keep."""
+
     def start(self, spec: ReplicaSpec) -> Observed:
         """Create the service, or find it; returns when its container runs, or is on its way."""
         if catalogue_slug(spec.image) is None and not is_reference(spec.image):

@@ -39,6 +39,7 @@ NODE_MEMORY_MB = ENV.node_memory_mb
 NODE_MEMORY_SHARE = ENV.node_memory_share
 NODE_CPU_SHARE = ENV.node_cpu_share
 NODE_GPUS = ENV.node_gpus
+HOLDERS = ENV.holders
 TEAM_MEMORY_MB = ENV.team_memory_mb
 TEAM_CPUS = ENV.team_cpus
 TEAM_GPUS = ENV.team_gpus

@@ -7,10 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import docker
 import pytest
+from docker.types import HostConfig
 
 from hosting.errors import ReplicaFailed, RuntimeUnavailable
 from hosting.runtimes import registry
-from hosting.runtimes.base import Status
+from hosting.runtimes.base import Resources, Status
 from hosting.runtimes.docker import DockerRuntime
 from tests import worlds
 from tests.worlds import ask, eventually, ready, said, spec
@@ -158,3 +159,55 @@ def test_the_label_of_an_installation_keeps_others_out(docker_world, engine):
 
     assert box["Config"]["Labels"]["dormouse.installation"] == f"test-{os.getpid()}"
     assert box["Config"]["Labels"]["dormouse.replica"] == "labelled"
+
+
+def test_a_model_that_asks_for_gpus_gets_devices_of_its_own(tmp_path):
+    runtime = DockerRuntime(installation="gpu", state_dir=tmp_path)
+
+    def devices(**resources):
+        asked_for = runtime._box(spec("gpu", resources=Resources(**resources)))
+        return HostConfig(version="1.41", **asked_for).get("DeviceRequests")
+
+    assert devices() is None
+    (asked,) = devices(gpus=2)
+    assert (asked["Count"], asked["Capabilities"]) == (2, [["gpu"]])
+
+
+@pytest.fixture
+def held(docker_world):
+    """A key under which the network is kept."""
+    docker_world.runtime.hold(["m1"])
+    yield "m1"
+    docker_world.runtime.hold([])
+
+
+def test_a_model_whose_network_is_kept_has_the_same_address_after_a_sleep(docker_world, held):
+    first = ready(docker_world.start(spec("held-1", holder=held)))
+    docker_world.runtime.stop("held-1", grace_seconds=1)
+
+    again = ready(docker_world.start(spec("held-2", holder=held)))
+
+    assert (first.host, first.port) == (again.host, again.port)
+    assert docker_world.runtime.find("held-2") == again
+    assert docker_world.runtime.replicas() == [again]
+
+
+def test_holders_that_are_no_longer_wanted_are_removed(docker_world, held, engine):
+    docker_world.runtime.hold(["m2", "m3"])
+
+    mine = {"label": f"dormouse.holder={docker_world.runtime.installation}"}
+    kept = engine.api.containers(all=True, filters=mine)
+
+    assert sorted(each["Labels"]["dormouse.holder.of"] for each in kept) == ["m2", "m3"]
+
+
+def test_a_model_starts_without_a_holder_where_there_is_none(docker_world):
+    assert ready(docker_world.start(spec("cold", holder="m9"))).status is Status.RUNNING
+
+
+def test_a_replica_whose_holder_is_gone_counts_as_ended(docker_world, held, engine):
+    ready(docker_world.start(spec("cut-off", holder=held)))
+    engine.api.remove_container(docker_world.runtime._holders._name(held), force=True)
+
+    assert docker_world.runtime.find("cut-off").status is Status.EXITED
+    assert [each.status for each in docker_world.runtime.replicas()] == [Status.EXITED]
