@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from functools import cache, partial
 from typing import Any
+from zlib import crc32
 
 import redis
 from django.conf import settings
@@ -23,6 +24,11 @@ from hosting.states import State
 
 logger = logging.getLogger(__name__)
 
+# The version of each route in the table. Its name changes with what a route is made of: after an
+# upgrade all of them are written anew.
+_VERSIONS_KEY = f"dormouse:routes:versions:{crc32(repr(wire.Route.__slots__).encode()):08x}"
+_READ_AT_ONCE = 500
+
 # An older route must never overwrite a newer one, whoever writes last.
 _PUBLISH = """
 local old = redis.call('HGET', KEYS[1], ARGV[1])
@@ -35,8 +41,10 @@ if old then
 end
 if ARGV[5] == '1' then
   redis.call('HDEL', KEYS[1], ARGV[1])
+  redis.call('HDEL', KEYS[3], ARGV[1])
 else
   redis.call('HSET', KEYS[1], ARGV[1], ARGV[4])
+  redis.call('HSET', KEYS[3], ARGV[1], ARGV[2] .. ':' .. ARGV[3])
 end
 redis.call('PUBLISH', KEYS[2], ARGV[4])
 return 1
@@ -106,14 +114,24 @@ def _publish_move(model: HostedModel, *, generation: int) -> None:
 
 
 def publish_all() -> int:
-    """Write the whole table, drop what is no longer in it; returns the number of routes."""
-    known = {str(subdomain) for subdomain in connection().hkeys(wire.ROUTES_KEY)}
-    routes = [build(model) for model in _with_rows().filter(deleted_at=None).iterator(500)]
-    _send(routes)
-    for subdomain in known - {route.subdomain for route in routes}:
+    """Write every route that the table lacks or has an older one of, drop those of no model.
+
+    Returns how many were written. Costs two small readings when there are none.
+    """
+    there = {str(subdomain) for subdomain in connection().hkeys(wire.ROUTES_KEY)}
+    versions = connection().hgetall(_VERSIONS_KEY)
+    behind, subdomains = [], set()
+    for model_id, subdomain, generation in _hosted().values_list("pk", "subdomain", "generation"):
+        subdomains.add(subdomain)
+        if subdomain not in there or versions.get(subdomain) != f"{model_id}:{generation}":
+            behind.append(model_id)
+    for first in range(0, len(behind), _READ_AT_ONCE):
+        some = _with_rows().filter(pk__in=behind[first : first + _READ_AT_ONCE])
+        _send([build(model) for model in some])
+    for subdomain in there - subdomains:
         _withdraw(subdomain)
     connection().set(wire.ROUTES_EPOCH_KEY, 1)
-    return len(routes)
+    return len(behind)
 
 
 def is_published() -> bool:
@@ -275,14 +293,19 @@ def _with_rows() -> QuerySet[HostedModel]:
     )
 
 
+def _hosted() -> QuerySet[HostedModel]:
+    return HostedModel.objects.filter(deleted_at=None)
+
+
 def _send(routes: list[wire.Route]) -> None:
     pipeline = connection().pipeline(transaction=False)
     for route in routes:
         pipeline.eval(
             _PUBLISH,
-            2,
+            3,
             wire.ROUTES_KEY,
             wire.ROUTES_CHANNEL,
+            _VERSIONS_KEY,
             route.subdomain,
             str(route.model_id),
             str(route.generation),
@@ -299,3 +322,4 @@ def _withdraw(subdomain: str) -> None:
         _send([build(model)])
     else:
         connection().hdel(wire.ROUTES_KEY, subdomain)
+        connection().hdel(_VERSIONS_KEY, subdomain)

@@ -58,6 +58,24 @@ def test_the_whole_table_drops_what_no_longer_exists(model):
     assert published(model.subdomain) is not None
 
 
+def test_only_what_is_behind_is_written_again(model):
+    route_table.publish_all()
+    assert route_table.publish_all() == 0
+
+    HostedModel.objects.filter(pk=model.pk).update(generation=F("generation") + 1, public=True)
+
+    assert route_table.publish_all() == 1
+    assert published(model.subdomain).public
+
+
+def test_a_route_that_vanished_alone_comes_back(model):
+    route_table.publish_all()
+    route_table.connection().hdel(wire.ROUTES_KEY, model.subdomain)
+
+    assert route_table.publish_all() == 1
+    assert published(model.subdomain) is not None
+
+
 def test_only_an_awake_model_has_an_address(model, tools):
     asleep = route_table.build(model)
     operations.wake(model, cause="request", now=NOON)
