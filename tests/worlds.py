@@ -140,6 +140,16 @@ class RealWorld:
         self._started.clear()
 
 
+class SwarmWorld(RealWorld):
+    """Its secrets are the manager's, not files of this host."""
+
+    def secret_folders(self) -> list[Path]:
+        runtime = self.runtime
+        assert isinstance(runtime, SwarmRuntime)
+        ours = {"label": f"dormouse.installation={runtime.installation}"}
+        return [Path(each["ID"]) for each in runtime._client.secrets(filters=ours)]
+
+
 class FakeWorld:
     """The fake, held to the same promises."""
 
@@ -194,7 +204,7 @@ def docker_world(folder: Path) -> RealWorld:
     return RealWorld(_docker, folder)
 
 
-def swarm_world(folder: Path, *, address: str) -> RealWorld:
+def swarm_world(folder: Path, *, address: str) -> SwarmWorld:
     """The cluster whose manager answers at this address."""
 
     def make(state_dir: Path, installation: str) -> SwarmRuntime:
@@ -202,7 +212,7 @@ def swarm_world(folder: Path, *, address: str) -> RealWorld:
             installation=f"{installation}-{os.getpid()}", state_dir=state_dir, address=address
         )
 
-    return RealWorld(make, folder)
+    return SwarmWorld(make, folder)
 
 
 def docker_network() -> str:

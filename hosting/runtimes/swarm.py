@@ -6,6 +6,7 @@ node comes from the replica's row, and a task that ended is never started again,
 
 import math
 import time
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from docker.types import (
     Mount,
     Resources,
     RestartPolicy,
+    SecretReference,
     ServiceMode,
     TaskTemplate,
 )
@@ -148,8 +150,12 @@ class SwarmRuntime:
     def stop(self, name: str, *, grace_seconds: float = 10.0) -> None:
         """End it, then remove the service; the grace is what the service was made with."""
         self.end(name, grace_seconds=grace_seconds)
-        with answering(f"{name} could not be removed"), suppress(NotFound):
-            self._client.remove_service(box.container_name(name, installation=self.installation))
+        with answering(f"{name} could not be removed"):
+            with suppress(NotFound):
+                self._client.remove_service(
+                    box.container_name(name, installation=self.installation)
+                )
+            self._remove_secrets(name)
 
     def pause(self, name: str) -> None:
         """Swarm can't; what runs goes on."""
@@ -229,9 +235,10 @@ class SwarmRuntime:
 
     def _create(self, image: str, spec: ReplicaSpec) -> None:
         labels = box.labels(spec, installation=self.installation)
+        secrets = [self._secret(spec, file, labels=labels) for file in spec.files]
         try:
             self._client.create_service(
-                _task(image, spec, labels=labels),
+                _task(image, spec, labels=labels, secrets=secrets),
                 name=box.container_name(spec.name, installation=self.installation),
                 labels=labels,
                 mode=ServiceMode("replicated", replicas=1),
@@ -241,6 +248,26 @@ class SwarmRuntime:
         except APIError as error:
             if error.status_code != 409 and "name conflicts" not in explanation(error):
                 raise
+
+    def _secret(self, spec: ReplicaSpec, file: str, *, labels: dict[str, str]) -> SecretReference:
+        """The manager keeps it encrypted; the node has it in memory, for this container alone."""
+        container = box.container_name(spec.name, installation=self.installation)
+        name = f"{container}.{zlib.crc32(file.encode()):08x}"
+        try:
+            made = self._client.create_secret(name, spec.files[file].encode(), labels=labels)
+        except APIError as error:
+            if error.status_code != 409:
+                raise
+            made = self._client.inspect_secret(name)  # of a worker that died here
+        user = str(box.UID)
+        return SecretReference(made["ID"], name, filename=file, uid=user, gid=user, mode=0o400)
+
+    def _remove_secrets(self, name: str) -> None:
+        ours = {"label": f"{box.INSTALLATION}={self.installation}"}
+        for secret in self._client.secrets(filters=ours):
+            if secret["Spec"]["Labels"].get(box.REPLICA) == name:
+                with suppress(NotFound):
+                    self._client.remove_secret(secret["ID"])
 
     def _placed(self, name: str) -> Observed:
         """Wait until it has an address, or is known to get none."""
@@ -312,7 +339,9 @@ def _port(inside: int) -> dict[str, Any]:
     return {"Protocol": "tcp", "TargetPort": inside, "PublishMode": "host"}
 
 
-def _task(image: str, spec: ReplicaSpec, *, labels: dict[str, str]) -> TaskTemplate:
+def _task(
+    image: str, spec: ReplicaSpec, *, labels: dict[str, str], secrets: list[SecretReference]
+) -> TaskTemplate:
     """The box of a replica, as far as Swarm can build it; each node's daemon.json does the rest."""
     memory = spec.resources.memory_mb * 1024 * 1024
     gpus: dict[str, int | str] | None = (
@@ -335,6 +364,7 @@ def _task(image: str, spec: ReplicaSpec, *, labels: dict[str, str]) -> TaskTempl
         read_only=True,
         cap_drop=["ALL"],
         mounts=[Mount("/tmp", None, type="tmpfs", tmpfs_size=box.TMP_MB * 1024 * 1024)],  # noqa: S108
+        secrets=secrets,
         healthcheck=Healthcheck(test=["NONE"]),
         stop_grace_period=_GRACE_SECONDS * 1_000_000_000,
     )
