@@ -18,5 +18,6 @@ def runtime() -> Runtime:
         network=settings.REPLICA_NETWORK,
         secrets_dir=settings.MODEL_SECRETS_DIR,
         secrets_volume=settings.MODEL_SECRETS_VOLUME,
+        catalogue_registry=settings.CATALOGUE_REGISTRY,
         engine_address=settings.ENGINE_ADDRESS,
     )

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
-from hosting import protocols, route_table, secrets
+from hosting import protocols, registries, route_table, secrets
 from hosting.errors import HostingError, RuntimeUnavailable
 from hosting.lifecycle import builds, capacity, golden, holding, machine, replicas, revisions, wakes
 from hosting.lifecycle.leases import Lease
@@ -124,6 +124,8 @@ def spec_of(replica: Replica, *, alone: bool = False) -> ReplicaSpec:
         },
         port_variable=protocol.port_variable,
         node=replica.node,
+        login=registries.login_for(revision.image, team_id=model.team_id),
+        private=registries.is_private(revision.image),
         holder=holding.key(model) if alone else "",
     )
 

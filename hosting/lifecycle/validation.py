@@ -3,7 +3,7 @@
 import json
 import re
 
-from hosting import catalogue, protocols
+from hosting import catalogue, protocols, registries
 from hosting.errors import InvalidValue
 from hosting.lifecycle.specs import RevisionSpec
 from hosting.models import HostedModel
@@ -89,6 +89,8 @@ def _check_image(spec: RevisionSpec) -> None:
         raise InvalidValue(
             "That isn't an image reference, such as registry.example.org/name:tag.", field="image"
         )
+    else:
+        registries.check_allowed(image)
 
 
 def _check_path(path: str, *, field: str) -> None:

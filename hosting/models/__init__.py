@@ -13,6 +13,7 @@ from hosting.models.ledger import (
     SpoolSource,
 )
 from hosting.models.log import LogLine, ReplicaLog
+from hosting.models.registry_login import RegistryLogin
 from hosting.models.replica import Replica
 from hosting.models.revision import Revision
 from hosting.models.secret import ModelSecret
@@ -36,6 +37,7 @@ __all__ = [
     "LogLine",
     "ModelSecret",
     "Reconciliation",
+    "RegistryLogin",
     "Replica",
     "ReplicaLog",
     "Revision",

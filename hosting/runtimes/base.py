@@ -45,6 +45,14 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
+class Login:
+    """Who we are to the registry of an image."""
+
+    username: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class ReplicaSpec:
     """All a runtime needs to start one replica. `name` is derived from the replica's row id."""
 
@@ -59,6 +67,8 @@ class ReplicaSpec:
     # names. Kept in memory, never on a disk.
     files: Mapping[str, str] = field(default_factory=dict, repr=False)
     port_variable: str = "PORT"  # the variable a process runtime sets when it chooses the port
+    login: Login | None = None
+    private: bool = False  # its registry must let us have it, even if the engine has it already
     node: str = LOCAL  # the node that was chosen for it
     holder: str = ""  # the key under which its network may be kept, if it is its model's only one
 

@@ -107,10 +107,12 @@ class DockerRuntime:
         with answering(f"{spec.image} could not be started"):
             self._network.ensure()
             image = self._images.resolve(spec.image)
+            if spec.private:
+                self._images.check_access(image, login=spec.login)
             try:
                 self._create_and_start(image, spec)
             except _ImageMissing:  # fetched outside a slot: a pull may take minutes
-                self._images.fetch(image, asked_for=spec.image)
+                self._images.fetch(image, asked_for=spec.image, login=spec.login)
                 self._create_and_start(image, spec)
             except _NetworkGone:  # since we last looked: an engine that was set up anew
                 self._network.ensure(again=True)

@@ -3,16 +3,17 @@
 import os
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import requests
 from docker.errors import APIError, DockerException, NotFound
 
 from hosting.errors import BuildFailed, ReplicaFailed
-from hosting.runtimes.base import Progress, Recipe
+from hosting.runtimes.base import Login, Progress, Recipe
 from hosting.runtimes.building import Build, Builds
 from hosting.runtimes.engine import Engine, explanation, unavailable
-from hosting.runtimes.images import catalogue_slug, names_registry
+from hosting.runtimes.images import catalogue_slug, registry_of
 
 BASE_IMAGE = "dormouse/python:3.11"
 BASE_PYTHON = "3.11"  # libraries are fetched for this version, whatever the worker runs on
@@ -20,6 +21,8 @@ BASE_PYTHON = "3.11"  # libraries are fetched for this version, whatever the wor
 _SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "build_base_image.sh"
 _SLIM_PYTHON = ("python", "3.11-slim")
 _TAIL_LINES = 15
+_LET_IN_SECONDS = 600.0
+_MOST_LET_IN = 1000
 
 
 class DockerImages:
@@ -27,6 +30,7 @@ class DockerImages:
 
     def __init__(self, engine: Engine, *, state_dir: Path) -> None:
         self._engine = engine
+        self._let_in: dict[tuple[str, Login | None], float] = {}
         self._builds = Builds(state_dir.absolute(), python_version=BASE_PYTHON)
 
     def resolve(self, image: str) -> str:
@@ -37,30 +41,51 @@ class DockerImages:
         build = self._builds.current(slug)
         return _tag(slug, build.fingerprint if build else "latest")
 
-    def pinned(self, image: str) -> str:
+    def pinned(self, image: str, *, login: Login | None = None) -> str:
         """The image by digest, or by ID where it has none; fetched if it is not here.
 
         By its tag, each node of a cluster would ask a registry first, and take 20 s over it.
         """
         name = self.resolve(image)
         if not self._has(name):
-            self.fetch(name, asked_for=image)
+            self.fetch(name, asked_for=image, login=login)
         inspected = self._engine.client.inspect_image(name)  # type: ignore[no-untyped-call]
         digests = inspected.get("RepoDigests") or [inspected["Id"]]
-        return str(digests[0])
+        return str(digests[-1])  # of the registry it went to or came from last
 
-    def fetch(self, image: str, *, asked_for: str) -> None:
+    def check_access(self, image: str, *, login: Login | None) -> None:
+        """Ask the registry whether we may have an image that is here already; now and then.
+
+        Whoever pulled it may have been another team, with another login.
+        """
+        key = (image, login)
+        if self._let_in.get(key, 0) > time.monotonic():
+            return
+        try:
+            self._engine.client.inspect_distribution(  # type: ignore[no-untyped-call]
+                image, auth_config=_auth(login)
+            )
+        except APIError as error:
+            raise ReplicaFailed(_pull_failed(image, explanation(error))) from error
+        if len(self._let_in) > _MOST_LET_IN:
+            self._let_in.clear()
+        self._let_in[key] = time.monotonic() + _LET_IN_SECONDS
+
+    def fetch(self, image: str, *, asked_for: str, login: Login | None = None) -> None:
         """Pull a missing image, or say what to do about it. May take minutes."""
         slug = catalogue_slug(asked_for)
         if slug is not None:
             raise ReplicaFailed(f"The catalogue model “{slug}” isn't built yet. Build it first.")
-        if not names_registry(image):
+        if registry_of(image) is None:
             raise ReplicaFailed(
                 f"The image “{image}” isn't on this machine. Build it here, or name the registry "
                 "to pull it from, as in docker.io/library/name:tag."
             )
         try:
-            for line in self._engine.client.pull(image, stream=True, decode=True):
+            lines = self._engine.client.pull(
+                image, stream=True, decode=True, auth_config=_auth(login)
+            )
+            for line in lines:
                 if "error" in line:
                     raise ReplicaFailed(_pull_failed(image, line["error"]))
         except APIError as error:
@@ -70,6 +95,26 @@ class DockerImages:
         """Whether the image of exactly this fingerprint is there and is the one that starts."""
         tag = _tag(recipe.slug, recipe.fingerprint)
         return self._builds.is_current(recipe) and self._has(tag)
+
+    def is_pushed(self, recipe: Recipe, *, to: str) -> bool:
+        """Whether the image of this fingerprint has a digest in that registry."""
+        inspected = self._engine.client.inspect_image(_tag(recipe.slug, recipe.fingerprint))  # type: ignore[no-untyped-call]
+        return any(each.startswith(f"{to}/") for each in inspected.get("RepoDigests") or ())
+
+    def push(self, recipe: Recipe, *, to: str) -> None:
+        """Put a catalogue image where the nodes of a cluster can pull it. Raises BuildFailed."""
+        name = f"{to}/{recipe.slug}"
+        client = self._engine.client
+        try:
+            client.tag(_tag(recipe.slug, recipe.fingerprint), name, tag=recipe.fingerprint)
+            for line in client.push(name, tag=recipe.fingerprint, stream=True, decode=True):
+                if "error" in line:
+                    raise BuildFailed(f"{recipe.slug} could not be pushed to {to}: {line['error']}")
+        except APIError as error:
+            reason = explanation(error)
+            raise BuildFailed(f"{recipe.slug} could not be pushed to {to}: {reason}") from error
+        except (requests.RequestException, DockerException) as error:
+            raise unavailable(error) from error
 
     def build(self, recipe: Recipe, *, progress: Progress) -> None:
         """Assemble the folder, make sure of the base, pack the image."""
@@ -164,3 +209,8 @@ def _tag(slug: str, fingerprint: str) -> str:
 
 def _pull_failed(image: str, reason: str) -> str:
     return f"“{image}” could not be pulled: {reason} Check the name, or pull it on the host."
+
+
+def _auth(login: Login | None) -> dict[str, str]:
+    """Empty rather than None: None would send what this host's own user is logged in with."""
+    return {"username": login.username, "password": login.password} if login else {}

@@ -9,9 +9,11 @@ from urllib.parse import quote
 
 import docker
 import requests
+from docker.auth import AuthConfig
 from docker.errors import APIError, DockerException
 
 from hosting.errors import ReplicaFailed, RuntimeUnavailable
+from hosting.runtimes.base import Login
 
 _ANSWER_WITHIN_SECONDS = 30
 _DEFAULT_ADDRESS = "unix:///var/run/docker.sock"
@@ -40,6 +42,17 @@ class Engine:
                     base_url=self._address, version="auto", timeout=_ANSWER_WITHIN_SECONDS
                 )
             return self._client
+
+    def client_with(self, login: Login | None, *, registry: str | None) -> docker.APIClient:
+        """A client of its own that knows this login; without one, the usual client."""
+        if login is None or registry is None:
+            return self.client
+        client = docker.APIClient(
+            base_url=self._address, version=self.client.api_version, timeout=_ANSWER_WITHIN_SECONDS
+        )
+        known = {registry: {"username": login.username, "password": login.password}}
+        client._auth_configs = AuthConfig({"auths": known})  # type: ignore[attr-defined]
+        return client
 
     def is_there(self) -> bool:
         """Whether an engine answers right now."""

@@ -31,7 +31,8 @@ def is_reference(image: str) -> bool:
     return len(image) <= 255 and _REFERENCE.fullmatch(image) is not None
 
 
-def names_registry(image: str) -> bool:
-    """Whether the first part is a host, as in `ghcr.io/team/model`: only then may it be pulled."""
+def registry_of(image: str) -> str | None:
+    """The host it is pulled from, as in `ghcr.io/team/model`; None: it is never pulled."""
     host, slash, _ = image.partition("/")
-    return bool(slash) and ("." in host or ":" in host or host == "localhost")
+    named = bool(slash) and ("." in host or ":" in host or host == "localhost")
+    return host if named else None

@@ -22,6 +22,7 @@ def runtime(
     engine_address: str | None = None,
     secrets_dir: Path | None = None,
     secrets_volume: str = "",
+    catalogue_registry: str = "",
 ) -> Runtime:
     """Make the driver. `auto`: containers if an engine answers, else processes.
 
@@ -43,7 +44,12 @@ def runtime(
             secrets_volume=secrets_volume,
         )
     if chosen == "swarm":
-        return SwarmRuntime(installation=installation, state_dir=state_dir, address=engine_address)
+        return SwarmRuntime(
+            installation=installation,
+            state_dir=state_dir,
+            address=engine_address,
+            catalogue_registry=catalogue_registry,
+        )
     if chosen == "process":
         return ProcessRuntime(
             installation=installation, state_dir=state_dir, secrets_dir=secrets_dir

@@ -9,28 +9,15 @@ import time
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from docker.errors import APIError, NotFound
-from docker.types import (
-    ContainerSpec,
-    DriverConfig,
-    EndpointSpec,
-    Healthcheck,
-    Mount,
-    Resources,
-    RestartPolicy,
-    SecretReference,
-    ServiceMode,
-    TaskTemplate,
-)
+from docker.types import EndpointSpec, SecretReference, ServiceMode
 
 from hosting.errors import ReplicaFailed
 from hosting.runtimes import box, docker_log
 from hosting.runtimes.base import (
-    LOCAL,
     Node,
     Observed,
     Output,
@@ -41,31 +28,29 @@ from hosting.runtimes.base import (
 )
 from hosting.runtimes.docker_images import DockerImages
 from hosting.runtimes.engine import Engine, answering, explanation
-from hosting.runtimes.images import catalogue_slug, is_reference
+from hosting.runtimes.images import catalogue_slug, is_reference, registry_of
+from hosting.runtimes.swarm_tasks import (
+    ALIVE,
+    COMING,
+    GRACE_SECONDS,
+    WALLS,
+    Machine,
+    machine_of,
+    port_of,
+    state_of,
+    task_template,
+    that_ran,
+    words_of,
+)
 
-WALLS = "dormouse.walls"  # a label an operator gives to a node whose models are walled in
-
-_GRACE_SECONDS = 10
 _NODES_FOR_SECONDS = 1.0
 _LOOK_SECONDS = 0.03
 # A task that is to pull its image takes longer: whoever started it looks again.
 _PLACED_WITHIN_SECONDS = 10.0
 _WATCH_SECONDS = 1.0
 _FOLLOW_SECONDS = 2.0
-_COMING = frozenset(
-    ("new", "pending", "assigned", "accepted", "preparing", "ready", "starting", "allocated")
-)
-_ALIVE = _COMING | {"running"}
 _ENDED = "dormouse.ended"
 _NOWHERE = "node.id==nowhere"
-
-
-@dataclass(frozen=True, slots=True)
-class _Machine:
-    node: Node
-    address: str
-    walled: bool
-    takes_more: bool  # an operator may close a node without taking its models away
 
 
 class SwarmRuntime:
@@ -76,11 +61,19 @@ class SwarmRuntime:
     watches = True
     pauses = False  # Swarm can't freeze: a quiet model goes from awake to asleep
 
-    def __init__(self, *, installation: str, state_dir: Path, address: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        installation: str,
+        state_dir: Path,
+        address: str | None = None,
+        catalogue_registry: str = "",
+    ) -> None:
         self.installation = installation
+        self._registry = catalogue_registry
         self._engine = Engine(address)
         self._images = DockerImages(self._engine, state_dir=state_dir)
-        self._machines: dict[str, _Machine] = {}
+        self._machines: dict[str, Machine] = {}
         self._asked_at = -math.inf
 
     @property
@@ -110,7 +103,9 @@ class SwarmRuntime:
             raise ReplicaFailed(f"“{spec.image}” isn't an image reference.")
         with answering(f"{spec.name} could not be started"):
             if self._service(spec.name) is None:
-                self._create(self._images.pinned(spec.image), spec)
+                if spec.private:
+                    self._images.check_access(spec.image, login=spec.login)
+                self._create(self._images.pinned(spec.image, login=spec.login), spec)
             return self._placed(spec.name)
 
     def find(self, name: str) -> Observed | None:
@@ -145,7 +140,7 @@ class SwarmRuntime:
             except APIError as error:
                 if "out of sequence" not in explanation(error):  # somebody else ends it, too
                     raise
-            self._wait_for_end(service, seconds=min(grace_seconds, _GRACE_SECONDS) + 2)
+            self._wait_for_end(service, seconds=min(grace_seconds, GRACE_SECONDS) + 2)
 
     def stop(self, name: str, *, grace_seconds: float = 10.0) -> None:
         """End it, then remove the service; the grace is what the service was made with."""
@@ -188,7 +183,7 @@ class SwarmRuntime:
         with answering(f"The log of {name} could not be read"):
             while True:
                 service = self._service(name)
-                task = _that_ran(self._tasks_of(service)) if service else None
+                task = that_ran(self._tasks_of(service)) if service else None
                 if task is None:
                     return
                 since = min(told.values(), default=after)
@@ -197,27 +192,38 @@ class SwarmRuntime:
                     if output.at > told.get(output.stream, after):
                         told[output.stream] = output.at
                         yield output
-                if not follow or _state(task) not in _ALIVE:
+                if not follow or state_of(task) not in ALIVE:
                     return
                 time.sleep(_FOLLOW_SECONDS)
 
     def is_built(self, recipe: Recipe) -> bool:
         """Whether the manager's engine has the image of this fingerprint."""
         with answering(f"The image of {recipe.slug} could not be looked up"):
-            return self._images.is_built(recipe)
+            built = self._images.is_built(recipe)
+            return built and (
+                not self._registry or self._images.is_pushed(recipe, to=self._registry)
+            )
 
     def build(self, recipe: Recipe, *, progress: Progress) -> None:
-        """Build on the manager's engine; nodes have it from the registry or from an operator.
+        """Build on the manager's engine, once: a second image would have an ID that no node knows.
 
-        Never twice: the second image would have another ID, which no node knows.
+        Nodes pull it from the registry for the catalogue, or an operator has copied it there.
         """
-        if not self.is_built(recipe):
+        with answering(f"The image of {recipe.slug} could not be looked up"):
+            built = self._images.is_built(recipe)
+        if not built:
             self._images.build(recipe, progress=progress)
+        if self._registry:
+            self._images.push(recipe, to=self._registry)
 
     @property
     def _client(self) -> Any:
         """The SDK's types know little of services."""
         return self._engine.client
+
+    def _client_of(self, spec: ReplicaSpec) -> Any:
+        """One that hands the login on to the node: the SDK takes it from its client alone."""
+        return self._engine.client_with(spec.login, registry=registry_of(spec.image))
 
     def _service(self, name: str) -> dict[str, Any] | None:
         wanted = box.container_name(name, installation=self.installation)
@@ -237,13 +243,13 @@ class SwarmRuntime:
         labels = box.labels(spec, installation=self.installation)
         secrets = [self._secret(spec, file, labels=labels) for file in spec.files]
         try:
-            self._client.create_service(
-                _task(image, spec, labels=labels, secrets=secrets),
+            self._client_of(spec).create_service(
+                task_template(image, spec, labels=labels, secrets=secrets),
                 name=box.container_name(spec.name, installation=self.installation),
                 labels=labels,
                 mode=ServiceMode("replicated", replicas=1),
                 # The kernel may have no virtual addresses; a port of the node is also faster.
-                endpoint_spec=EndpointSpec(mode="dnsrr", ports=[_port(spec.port)]),
+                endpoint_spec=EndpointSpec(mode="dnsrr", ports=[port_of(spec.port)]),
             )
         except APIError as error:
             if error.status_code != 409 and "name conflicts" not in explanation(error):
@@ -277,10 +283,10 @@ class SwarmRuntime:
             if service is None:
                 raise ReplicaFailed(f"{name} was stopped while it started.")
             tasks = self._tasks_of(service)
-            refused = next((each for each in tasks if _state(each) == "rejected"), None)
+            refused = next((each for each in tasks if state_of(each) == "rejected"), None)
             if refused is not None:
                 self._client.remove_service(service["ID"])
-                raise ReplicaFailed(f"{name} could not be started: {_words(refused)}")
+                raise ReplicaFailed(f"{name} could not be started: {words_of(refused)}")
             found = self._observed(service, tasks)
             if found.host or found.status == Status.EXITED or time.monotonic() > deadline:
                 return found
@@ -289,13 +295,15 @@ class SwarmRuntime:
     def _observed(self, service: Mapping[str, Any], tasks: Sequence[Mapping[str, Any]]) -> Observed:
         labels = service["Spec"]["Labels"]
         name, given = labels.get(box.REPLICA, service["Spec"]["Name"]), box.given_labels(labels)
-        task = _that_ran(tasks)
-        if _ENDED in labels and (task is None or _state(task) in _ALIVE):
+        task = that_ran(tasks)
+        if _ENDED in labels and (task is None or state_of(task) in ALIVE):
             return Observed(name, Status.EXITED, labels=given)
-        if task is None or _state(task) in _COMING:
+        if task is None or state_of(task) in COMING:
             return Observed(name, Status.RUNNING, labels=given)
         machine = self._look_at_machines().get(task.get("NodeID", ""))
-        if _state(task) != "running" or machine is None:  # the node is away, and its models with it
+        if (
+            state_of(task) != "running" or machine is None
+        ):  # the node is away, and its models with it
             code = task["Status"].get("ContainerStatus", {}).get("ExitCode")
             return Observed(name, Status.EXITED, exit_code=code, labels=given)
         ports = task["Status"].get("PortStatus", {}).get("Ports", [])
@@ -318,100 +326,17 @@ class SwarmRuntime:
         """Its node says so; one that is away says nothing, and has nothing of ours to wait for."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            task = _that_ran(self._tasks_of(service))
+            task = that_ran(self._tasks_of(service))
             away = task is not None and task["NodeID"] not in self._look_at_machines()
-            if task is None or away or _state(task) not in _ALIVE:
+            if task is None or away or state_of(task) not in ALIVE:
                 return
             time.sleep(_LOOK_SECONDS)
 
-    def _look_at_machines(self) -> dict[str, _Machine]:
+    def _look_at_machines(self) -> dict[str, Machine]:
         now = time.monotonic()
         if now - self._asked_at > _NODES_FOR_SECONDS:
             nodes = self._client.nodes()
             up = [each for each in nodes if each["Status"]["State"] == "ready"]
-            self._machines = {each["ID"]: _machine(each) for each in up}
+            self._machines = {each["ID"]: machine_of(each) for each in up}
             self._asked_at = now
         return self._machines
-
-
-def _port(inside: int) -> dict[str, Any]:
-    """The engine chooses one of the node's own ports."""
-    return {"Protocol": "tcp", "TargetPort": inside, "PublishMode": "host"}
-
-
-def _task(
-    image: str, spec: ReplicaSpec, *, labels: dict[str, str], secrets: list[SecretReference]
-) -> TaskTemplate:
-    """The box of a replica, as far as Swarm can build it; each node's daemon.json does the rest."""
-    memory = spec.resources.memory_mb * 1024 * 1024
-    gpus: dict[str, int | str] | None = (
-        {"gpu": spec.resources.gpus} if spec.resources.gpus else None
-    )
-    resources = Resources(
-        cpu_limit=int(spec.resources.cpus * 1_000_000_000),
-        mem_limit=memory,
-        mem_reservation=memory,
-        generic_resources=gpus,
-    )
-    resources["Limits"]["Pids"] = spec.resources.pids
-    container = ContainerSpec(
-        image,
-        args=list(spec.arguments) or None,
-        env=[f"{name}={value}" for name, value in box.environment(spec).items()],
-        user=box.USER,
-        labels=labels,
-        init=True,
-        read_only=True,
-        cap_drop=["ALL"],
-        mounts=[Mount("/tmp", None, type="tmpfs", tmpfs_size=box.TMP_MB * 1024 * 1024)],  # noqa: S108
-        secrets=secrets,
-        healthcheck=Healthcheck(test=["NONE"]),
-        stop_grace_period=_GRACE_SECONDS * 1_000_000_000,
-    )
-    return TaskTemplate(
-        container,
-        resources=resources,
-        restart_policy=RestartPolicy(condition="none"),
-        placement=None if spec.node == LOCAL else [f"node.id=={spec.node}"],
-        log_driver=DriverConfig("json-file", options=box.LOG_OPTIONS),
-    )
-
-
-def _machine(row: Mapping[str, Any]) -> _Machine:
-    has = row["Description"]["Resources"]
-    gpus = 0
-    for each in has.get("GenericResources") or ():
-        if number := each.get("DiscreteResourceSpec"):
-            gpus += number["Value"] if number["Kind"] == "gpu" else 0
-        elif one := each.get("NamedResourceSpec"):
-            gpus += one["Kind"] == "gpu"
-    node = Node(
-        row["ID"],
-        memory_mb=has["MemoryBytes"] // (1024 * 1024),
-        cpus=has["NanoCPUs"] / 1_000_000_000,
-        gpus=gpus,
-    )
-    address = row["Status"].get("Addr", "")
-    if address in ("", "0.0.0.0", "127.0.0.1"):  # noqa: S104  # a manager that knows itself
-        address = row.get("ManagerStatus", {}).get("Addr", "").rpartition(":")[0]
-    return _Machine(
-        node,
-        address,
-        walled=WALLS in (row["Spec"].get("Labels") or {}),
-        takes_more=row["Spec"]["Availability"] == "active",
-    )
-
-
-def _that_ran(tasks: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    """The task that has a node, or is to get one: not the one that was sent nowhere."""
-    placed = [each for each in tasks if each.get("NodeID")]
-    return min(placed, key=lambda each: str(each["CreatedAt"]), default=None)
-
-
-def _state(task: Mapping[str, Any]) -> str:
-    return str(task["Status"]["State"])
-
-
-def _words(task: Mapping[str, Any]) -> str:
-    said = task["Status"].get("Err") or task["Status"].get("Message") or "no reason given"
-    return str(said).strip().rstrip(".") + "."

@@ -53,6 +53,9 @@ class Environment(BaseSettings):
     # CPU time is shared out among those who compute: far more may be promised than there is.
     node_cpu_share: float = Field(16.0, gt=0)
     node_gpus: int | None = Field(None, ge=0)  # None: what the engine says, which may be none
+    registries: list[str] = []  # hosts that images may come from; none given: any
+    # On a swarm: where the catalogue's images go, for the nodes to pull; host[:port]/path.
+    catalogue_registry: str = ""
     holders: int = Field(32, ge=0)  # sleeping models whose network is kept, 3 MB each; 0: none
     team_memory_mb: int | None = Field(None, ge=16)  # for each team; None: no limit
     team_cpus: float | None = Field(None, gt=0)

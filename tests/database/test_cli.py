@@ -4,6 +4,7 @@ import json
 from datetime import timedelta
 
 import pytest
+from cryptography.fernet import Fernet
 from django.db import connection
 from django.utils import timezone
 from typer.testing import CliRunner
@@ -151,3 +152,18 @@ def test_a_log_that_is_not_there_is_told_in_one_line(run, model, arguments):
     given = [each.format(name=model.subdomain) for each in arguments]
 
     assert run("logs", *given, code=1).startswith("dormouse: ")
+
+
+def test_an_operator_logs_in_to_a_registry_for_a_team(run, team, monkeypatch):
+    monkeypatch.setattr(
+        "hosting.registries.settings.SECRETS_KEYS", [Fernet.generate_key().decode()]
+    )
+    host = "registry.example.org:5000"
+
+    run("registries", "login", host, "ada", "--team", team.name, "--password", "hush")
+    listed = run("registries", "list", "--team", team.name)
+    run("registries", "logout", host, "--team", team.name)
+
+    assert host in listed
+    assert "hush" not in listed
+    run("registries", "logout", host, "--team", team.name, code=1)
