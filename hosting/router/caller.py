@@ -251,8 +251,8 @@ class Caller(asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         """Send; nothing happens when the caller is gone."""
-        if self.transport is not None and data:
-            self.transport.write(data)
+        if data:
+            self.node.outbox.send(self, data)
 
     def will_keep_alive(self, *, body_done: bool) -> bool:
         """Settle, before an answer is framed, whether another request may follow it."""
@@ -267,11 +267,10 @@ class Caller(asyncio.Protocol):
     def finish(self, data: bytes, *, body_done: bool) -> None:
         """Send the last bytes of an answer; then the next request, or the end."""
         self.relay = None
-        transport = self.transport
-        if transport is None:
+        if self.transport is None:
             return
         if data:
-            transport.write(data)
+            self.node.outbox.send(self, data)
         if not self.keep_alive:
             self._linger()
             return
@@ -306,6 +305,7 @@ class Caller(asyncio.Protocol):
 
     def _linger(self) -> None:
         """Close, reading on for a moment: closing on unread bytes would reset the answer away."""
+        self.node.outbox.flush()
         transport = self.transport
         if transport is None:
             return
@@ -323,6 +323,12 @@ class Caller(asyncio.Protocol):
             transport.write_eof()
         else:
             transport.close()
+
+    def _close(self) -> None:
+        """Close once everything is sent."""
+        self.node.outbox.flush()
+        if self.transport is not None:
+            self.transport.close()
 
     def abort(self) -> None:
         """Cut the connection: the only honest end of an answer that can't be completed."""
@@ -346,8 +352,8 @@ class Caller(asyncio.Protocol):
     def close_if_idle(self) -> None:
         """Close a connection on which nothing is under way that would end by itself."""
         idle = self.relay is None and self.phase == Phase.HEAD and not self._buffer
-        if idle and (self.served or self.node.last) and self.transport is not None:
-            self.transport.close()
+        if idle and (self.served or self.node.last):
+            self._close()
         elif self.relay is not None and self.relay.endless:
             self.abort()
 
@@ -379,8 +385,7 @@ class Caller(asyncio.Protocol):
 
     def _out_of_time(self) -> None:
         if self.phase == Phase.LINGER or (self.phase == Phase.HEAD and not self._buffer):
-            if self.transport is not None:
-                self.transport.close() if self.phase == Phase.HEAD else self.transport.abort()
+            self._close() if self.phase == Phase.HEAD else self.abort()
         elif self.phase == Phase.BODY:
             self.abort()
         else:

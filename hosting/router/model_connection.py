@@ -108,11 +108,6 @@ class ModelConnection(asyncio.Protocol):
         self._buffer = b""
         self._interims = 0
 
-    def write(self, data: bytes) -> None:
-        """Send; nothing happens on a connection that is gone."""
-        if self.transport is not None:
-            self.transport.write(data)
-
     def abort(self) -> None:
         """End it now; whoever received is not told."""
         self.receiver = None

@@ -18,6 +18,7 @@ from hosting.router.counters import Counters
 from hosting.router.endpoints import Endpoint
 from hosting.router.leases import Leases
 from hosting.router.metrics import AccessLog
+from hosting.router.outbox import Outbox
 from hosting.router.pacing import Pacing
 from hosting.router.pool import Replica, Served
 from hosting.router.routes import RouteTable
@@ -47,6 +48,7 @@ class Node:
         self.waking = Waking(self)
         self.leases = Leases(self, router=spool.name, boot=spool.boot)
         self.pacing = Pacing(self)
+        self.outbox = Outbox()
         self.request_ids = RequestIds()
         self.counters = Counters()
         self.callers: set[Caller] = set()
@@ -184,6 +186,7 @@ class Node:
         self.waking.close()
         for task in self._tasks:
             task.cancel()
+        self.outbox.flush()
         for caller in list(self.callers):
             caller.abort()
         self._nudgers.shutdown(wait=False, cancel_futures=True)

@@ -122,12 +122,10 @@ class Relay:
         body = self.body if isinstance(self.body, bytes) else b"".join(self.body)
         lines.append(b"")
         if self.chunking:
-            lines.append(b"")
-            connection.write(b"\r\n".join(lines))
-            self._send_body(body, complete=False)
+            lines.append(_chunk(body, last=False))
         else:
             lines.append(body)
-            connection.write(b"\r\n".join(lines))
+        self.node.outbox.send(connection, b"\r\n".join(lines))
         if not self.body_done:
             self.forget_body()
             self.caller.resume_reading()
@@ -136,13 +134,10 @@ class Relay:
         connection = self.connection
         if connection is None:
             return  # the answer is already over: what is left of the body goes nowhere
-        if not self.chunking:
-            connection.write(data)
-            return
+        if self.chunking:
+            data = _chunk(data, last=complete)
         if data:
-            connection.write(b"%x\r\n%b\r\n" % (len(data), data))
-        if complete:
-            connection.write(b"0\r\n\r\n")
+            self.node.outbox.send(connection, data)
 
     def forget_body(self) -> None:
         """The body isn't needed any more."""

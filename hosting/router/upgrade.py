@@ -57,7 +57,7 @@ class Tunnel(Exchange):
         elif self.connection is not None:
             self.received += len(data)
             self._note(data)
-            self.connection.write(data)
+            self.node.outbox.send(self.connection, data)
 
     def on_data(self, data: bytes, *, complete: bool) -> None:
         if not self.open:

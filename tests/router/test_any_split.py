@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from hosting.router.config import Config
 from hosting.router.node import Node
+from hosting.router.outbox import Outbox, Sender
 from hosting.router.routes import RouteTable
 from hosting.router.spool import Spool
 from hosting.wire import ReplicaAddress, Route, UsageEvent
@@ -79,12 +80,21 @@ class Pipe(asyncio.Transport):
         self.ended = True
 
 
+class AtOnce(Outbox):
+    """An outbox without an event loop."""
+
+    def send(self, sender: Sender, data: bytes) -> None:
+        assert sender.transport is not None
+        sender.transport.write(data)
+
+
 class Bench:
     """A router without sockets: one caller, one connection to a model."""
 
     def __init__(self, folder: Path) -> None:
         self.node = Node(Config(base_domain="models.test", listen=(), spool=folder),
                          spool=Spool(folder, "test", segment_bytes=1 << 16))  # fmt: skip
+        self.node.outbox = AtOnce()
         self.node.table = RouteTable(stale_after=1e9, clock=lambda: 0.0)
         self.node.table.replace({"echo": ROUTE})
 
