@@ -7,6 +7,9 @@ chunked. One request is answered at a time; what a caller sends ahead of its tur
 from __future__ import annotations
 
 import asyncio
+import re
+import socket
+import struct
 import time
 from typing import TYPE_CHECKING, cast
 
@@ -33,6 +36,7 @@ class Phase:
 
 _MOST_FRAMING = 32 * 1024
 _FRAMING_PER_BYTE = 8  # a body in chunks of one byte each is odd, but it is a body
+_BARE = re.compile(rb"(?<!\r)\n|\r(?=[^\n])")  # half an end of line
 _POLL_CLOSED = frozenset({7, 8})  # TCP_CLOSE, TCP_CLOSE_WAIT
 
 
@@ -85,7 +89,7 @@ class Caller(asyncio.Protocol):
     __slots__ = (
         "_buffer", "_chunked", "_left", "_looping", "_paused", "_slow_bytes", "_slow_since",
         "address", "chunking", "closed", "deadline", "forwarded", "keep_alive", "max_body", "node",
-        "phase", "relay", "served", "transport", "tunnel",
+        "phase", "relay", "resets", "served", "transport", "tunnel",
     )  # fmt: skip
 
     def __init__(self, node: Node) -> None:
@@ -94,6 +98,7 @@ class Caller(asyncio.Protocol):
         self.phase = Phase.HEAD
         self.relay: Relay | None = None
         self.keep_alive = True  # after the answer under way
+        self.resets = False  # the connection, when it ends before the answer does
         self.chunking = False  # the answer under way is chunked
         self.deadline = 0.0
         self.address = ""
@@ -175,6 +180,8 @@ class Caller(asyncio.Protocol):
         if end == 3:
             if len(data) > limits.head_bytes:
                 raise Refused(_too_long(data, limits.target_bytes))
+            if _BARE.search(data):  # else its end would be waited for in vain
+                raise Refused(answers.BAD_REQUEST)
             if data and not self._buffer and self.served:
                 self.deadline = min(self.deadline, time.monotonic() + limits.head_seconds)
             self._buffer = data
@@ -271,6 +278,8 @@ class Caller(asyncio.Protocol):
             return
         if data:
             self.node.outbox.send(self, data)
+        if self.resets:
+            self._reset_when_closed(False)
         if not self.keep_alive:
             self._linger()
             return
@@ -356,6 +365,20 @@ class Caller(asyncio.Protocol):
             self._close()
         elif self.relay is not None and self.relay.endless:
             self.abort()
+
+    def end_by_closing(self) -> None:
+        """The answer under way ends with the connection: until it is whole, any end is a reset.
+
+        Even that of this process: else HTTP/1.0 callers would take a cut answer for a whole one.
+        """
+        self.keep_alive = False
+        self._reset_when_closed(True)
+
+    def _reset_when_closed(self, on: bool) -> None:
+        self.resets = on
+        sock = self.transport.get_extra_info("socket") if self.transport is not None else None
+        if sock is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", on, 0))
 
     def become_tunnel(self) -> None:
         """From here on the bytes are the model's and the caller's business."""

@@ -288,10 +288,11 @@ class Exchange(Relay):
         self.finish(data)
 
     def on_failure(self, *, garbled: bool) -> None:
-        """The model died. What it may see twice is sent once more; all else is one 500."""
-        self.connection = None
+        """The model died. What it never saw or may see twice is sent once more, else it's a 500."""
+        connection, self.connection = self.connection, None
         replica = self.replica
         request = self.request
+        unseen = connection is not None and connection.undelivered
         if (
             not self.started
             and not self.resent
@@ -299,7 +300,7 @@ class Exchange(Relay):
             and replica is not None
             and self.body_done
             and self.rewriter is None
-            and (request.method in _RESENDABLE or request.idempotent)
+            and (unseen or request.method in _RESENDABLE or request.idempotent)
             and self.received == self.buffered
         ):
             self.resent = True

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
+import sys
 from typing import TYPE_CHECKING, Protocol, cast
 
 from httptools import HttpParserError, HttpResponseParser
@@ -15,6 +18,8 @@ if TYPE_CHECKING:
 
 _MOST_HEAD = 64 * 1024
 _MOST_INTERIMS = 10
+# `tcpi_bytes_acked` of Linux's struct tcp_info
+_TCP_INFO_BYTES, _BYTES_ACKED_AT, _BYTES_ACKED = 192, 120, struct.Struct("Q")
 
 
 class Receiver(Protocol):
@@ -82,8 +87,8 @@ class ModelConnection(asyncio.Protocol):
     """Carries one request at a time to a replica. Reusable only after a cleanly framed answer."""
 
     __slots__ = (
-        "_buffer", "_chunks", "_head_only", "_interims", "_left", "_mode", "_parser", "idle_since",
-        "receiver", "replica", "reusable", "transport",
+        "_before", "_buffer", "_chunks", "_head_only", "_interims", "_left", "_mode", "_parser",
+        "idle_since", "receiver", "replica", "reusable", "transport", "undelivered", "written",
     )  # fmt: skip
 
     def __init__(self, replica: Replica | None) -> None:
@@ -92,6 +97,9 @@ class ModelConnection(asyncio.Protocol):
         self.receiver: Receiver | None = None
         self.idle_since = 0.0
         self.reusable = True
+        self.written = 0
+        self.undelivered = False  # it ended before anything of the request reached the model
+        self._before = 0  # written for the requests before this one
         self._mode = _Mode.HEAD
         self._buffer = b""
         self._left = 0
@@ -107,6 +115,7 @@ class ModelConnection(asyncio.Protocol):
         self._mode = _Mode.HEAD
         self._buffer = b""
         self._interims = 0
+        self._before = self.written
 
     def abort(self) -> None:
         """End it now; whoever received is not told."""
@@ -268,6 +277,8 @@ class ModelConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         receiver = self.receiver
+        if receiver is not None and self._mode == _Mode.HEAD and not self._buffer:
+            self.undelivered = self._acknowledged() <= self._before
         self.transport = None
         self.receiver = None
         self.reusable = False
@@ -279,3 +290,17 @@ class ModelConnection(asyncio.Protocol):
             receiver.on_data(b"", complete=True)
         else:
             receiver.on_failure(garbled=False)
+
+    def _acknowledged(self) -> int:
+        """How many bytes the other side has taken: what it refuses after its end isn't among them.
+
+        Servers may close a kept connection at any time, also at the very moment it is used again.
+        """
+        if self.transport is None:
+            return sys.maxsize
+        sock = self.transport.get_extra_info("socket")
+        try:
+            info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
+            return int(_BYTES_ACKED.unpack_from(info, _BYTES_ACKED_AT)[0]) - 1  # the SYN counts
+        except (AttributeError, OSError, struct.error):
+            return sys.maxsize  # unknown: as if it had taken everything

@@ -125,7 +125,7 @@ class Relay:
             lines.append(_chunk(body, last=False))
         else:
             lines.append(body)
-        self.node.outbox.send(connection, b"\r\n".join(lines))
+        self._write(connection, b"\r\n".join(lines))
         if not self.body_done:
             self.forget_body()
             self.caller.resume_reading()
@@ -137,7 +137,11 @@ class Relay:
         if self.chunking:
             data = _chunk(data, last=complete)
         if data:
-            self.node.outbox.send(connection, data)
+            self._write(connection, data)
+
+    def _write(self, connection: ModelConnection, data: bytes) -> None:
+        connection.written += len(data)
+        self.node.outbox.send(connection, data)
 
     def forget_body(self) -> None:
         """The body isn't needed any more."""
@@ -204,8 +208,8 @@ class Relay:
     def _frame_unknown_length(
         self, response: Response, lines: list[bytes], body: bytes, complete: bool
     ) -> bytes:
-        if not response.chunked or not self.request.http11:
-            self.caller.keep_alive = False
+        if not self.request.http11:
+            self.caller.end_by_closing()
             return body
         self.caller.chunking = True
         lines.append(b"Transfer-Encoding: chunked")

@@ -4,8 +4,8 @@ import re
 from typing import NamedTuple
 
 _SLASHES = re.compile(rb"//+")
-_DOT_SEGMENT = re.compile(rb"(?:^|[/\\])(?:\.|%2e){1,2}(?:[/\\;]|$)", re.IGNORECASE)
-_CODED_SLASH = re.compile(rb"%2f|%5c|\\|%00", re.IGNORECASE)
+_DOT_SEGMENT = re.compile(rb"(?:^|[/\\])(?:\.|%(?:25)*2e){1,2}(?:[/\\;]|$)", re.IGNORECASE)
+_CODED_SLASH = re.compile(rb"%(?:25)*(?:2f|5c|00)|\\", re.IGNORECASE)
 _REMEMBERED = 1024
 
 

@@ -3,6 +3,7 @@
 Every smuggled request carries MARKER. It must never reach the model, nor be answered.
 """
 
+import gzip
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -87,6 +88,8 @@ def test_a_content_length_that_is_no_number_is_refused(hostile: Router, echo: Mo
         ("Content-Length : 5",),
         ("Content-Length\t: 5",),
         (" Content-Length: 5",),
+        ("Content-Length:", " 5"),
+        ("Authorization: Bearer other", "Content-Length: 5"),
         ("X-A: b", " folded: 5", "Content-Length: 5"),
         ("X-A: b", "\tfolded", "Content-Length: 5"),
         ("Transfer-Encoding: chunked", "Transfer-Encoding: chunked"),
@@ -176,6 +179,7 @@ def test_endless_extensions_and_trailers_end(hostile: Router, echo: Model, endle
         "Host: echo.models.test,x\r\n", "Host: echo.models.test x\r\n", "Host:\r\n",
         "Host: echo.models.test:80:80\r\n", "Host: echo.models.test:8x\r\n",
         "Host: echo.models.test\\x\r\n", "Host: echo%2emodels.test\r\n",
+        "Host: echo.models\0.test\r\n",
         "Host: [::1\r\n", "Host: echo.models.test#\r\n", "Host: echo.models.test?\r\n",
     ],
 )  # fmt: skip
@@ -222,6 +226,57 @@ def test_a_request_line_that_is_none_is_refused(hostile: Router, echo: Model, li
 
     assert wire.read().status in {400, 405, 505}
     assert not echo.seen
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"GET /v1/info HTTP/1.1\nHost: echo.models.test\n\n",
+        b"GET /v1/info HTTP/1.1\r\nHost: echo.models.test\n\n",
+        b"GET /v1/info HTTP/1.1\rHost: echo.models.test\r\r",
+        b"GET /v1/info HTTP/1.1\r\nHost: echo.models.test\r\r\n",
+    ],
+)
+def test_half_an_end_of_line_is_refused_at_once_and_not_waited_for(
+    hostile: Router, echo: Model, data: bytes
+):
+    asked = time.monotonic()
+
+    refuses(hostile, data, {400})
+
+    assert time.monotonic() - asked < 5
+    assert not echo.seen
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/v1/%252e%252e/x", "/v1/x%252f..%252fy", "/v1/%25252e./x", "/v1/a%2fb", "/v1/a%5Cb",
+     "/v1/a\\..\\b", "/v1/..;/x", "/v1/x/%00", "/v1/.."],
+)  # fmt: skip
+def test_what_a_path_means_is_never_open_to_the_model(hostile: Router, echo: Model, path: str):
+    assert hostile.request("GET", path, host="pass.models.test").status == 400
+    assert not echo.seen
+
+
+@pytest.mark.parametrize("method", ["TRACE", "CONNECT"])
+def test_no_method_that_talks_to_proxies_is_forwarded(hostile: Router, echo: Model, method: str):
+    answer = hostile.request(method, "/v1/x", host="pass.models.test")
+
+    assert answer.status in {400, 405}
+    assert not echo.seen
+
+
+def test_an_expectation_nobody_knows_is_417(hostile: Router, echo: Model):
+    refuses(hostile, post("Expect: 200-ok", "Content-Length: 5", body=b"12345"), {417})
+
+
+def test_a_coded_body_is_never_unpacked(hostile: Router, echo: Model):
+    packed = gzip.compress(b'{"prompt": "a"}' * 1000)
+
+    hostile.query(packed, headers=("Content-Encoding: gzip",))
+
+    assert echo.seen[0].body == packed
+    assert echo.seen[0].headers["content-encoding"] == "gzip"
 
 
 def test_heads_beyond_the_limits_are_refused(hostile: Router, echo: Model):
@@ -325,8 +380,12 @@ def test_a_slow_head_is_closed_and_keeps_nobody_waiting(
     tmp_path: Path, hostile: Router, echo: Model
 ):
     drips = [hostile.wire().send(b"GET /v1/info HTTP/1.1\r\nHost: ec") for _ in range(400)]
-    asked = time.monotonic()
+    taken = []
+    for number in range(200):
+        drips[number].send(b"h")
+        asked = time.monotonic()
+        assert hostile.query().status == 200
+        taken.append(time.monotonic() - asked)
 
-    assert hostile.query().status == 200
-    assert time.monotonic() - asked < 1
+    assert sorted(taken)[-2] < 1  # the 99th percentile
     assert wait_until(lambda: drips[0].rest(), seconds=25).startswith(b"HTTP/1.1 408 ")
