@@ -5,6 +5,7 @@ import asyncio
 import errno
 import logging
 import os
+import signal
 import socket
 import sys
 import time
@@ -21,6 +22,7 @@ def main() -> None:
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="router %(levelname)s %(message)s"
     )
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is something to restart
     arguments = sys.argv[1:]
     config, own = read(arguments)
     if own.inherit:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def serve(node: Node, caller: Caller, request: Request, body: bytes, *, complete: bool) -> None:
     """Decide, from memory, and begin. Nothing here waits."""
-    subdomain = hosts.subdomain_of(request.name, base_domain=node.base_domain)
+    subdomain = hosts.subdomain_of(request.name, node.base_domain)
     if subdomain is None:
         _serve_dashboard(node, caller, request, body, complete=complete)
         return

@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
+_LARGE = 16 * 1024  # written at once, while it is in the processor's cache
+
 
 class Sender(Protocol):
     """One connection; its transport is None once it is gone."""
@@ -27,6 +29,11 @@ class Outbox:
 
     def send(self, sender: Sender, data: bytes) -> None:
         """Write by the end of this turn; nothing happens on a connection that is gone."""
+        if len(data) >= _LARGE:
+            self.flush()
+            if sender.transport is not None:
+                sender.transport.write(data)
+            return
         if not self._waiting:
             asyncio.get_running_loop().call_soon(self.flush)
         self._waiting.append((sender, data))

@@ -23,6 +23,7 @@ from hosting.router.table_feed import TableFeed
 logger = logging.getLogger(__name__)
 
 _BACKLOG = 4096
+_GARBAGE_AT = 50_000  # what requests leave behind holds no circles: look for some rarely
 _TABLE_SECONDS = 2.0
 _REDIS_SECONDS = 2.0
 
@@ -59,6 +60,7 @@ async def _serve(
         await metrics.serve(node, name=spool.name, host=config.metrics.host, port=port)
     gc.collect()
     gc.freeze()
+    gc.set_threshold(_GARBAGE_AT)
     ready()
     await stop.wait()
     node.start_draining()
