@@ -234,6 +234,14 @@ def free_port() -> int:
         return port
 
 
+def free_pair() -> int:
+    """The first of two ports in a row that nobody listens on."""
+    while True:
+        port = free_port()
+        with suppress(OSError), socket.create_server(("127.0.0.1", port + 1)):
+            return port
+
+
 @contextmanager
 def running_router(folder: Path, *arguments: str) -> Iterator[Router]:
     """A router that listens; gone at the end, however the test ended."""

@@ -52,6 +52,7 @@ class Pipe(asyncio.Transport):
         super().__init__()
         self.written = b""
         self.ended = False
+        self.aborted = False
 
     def write(self, data: Any) -> None:
         assert not self.ended
@@ -77,7 +78,7 @@ class Pipe(asyncio.Transport):
         self.ended = True
 
     def abort(self) -> None:
-        self.ended = True
+        self.ended = self.aborted = True
 
 
 class AtOnce(Outbox):
@@ -199,6 +200,57 @@ def test_an_answer_cut_anywhere_is_an_error_or_a_cut_connection(bench: Bench, an
         whole = b"HTTP/1.1 200" in said and (said.endswith((b'{"a": 12}', b"0\r\n\r\n")))
         assert not whole, end
         assert bench.to_caller.ended or b'"model_died"' in said, end
+
+
+FRAMINGS = {
+    "length": lambda body: (b"Content-Length: %d" % len(body), body),
+    "chunks": lambda body: (
+        b"Transfer-Encoding: chunked",
+        b"".join(b"%x;e=1\r\n%b\r\n" % (len(part), part) for part in pieces(body, [7, 40]))
+        + b"0\r\nT: x\r\n\r\n",
+    ),
+    "close": lambda body: (b"Server: x", body),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("framing", FRAMINGS)
+@pytest.mark.parametrize("version", [b"HTTP/1.1", b"HTTP/1.0"])
+def test_whatever_a_model_says_its_caller_gets_all_of_it_or_a_cut(
+    bench: Bench, framing: str, version: bytes
+):
+    request_ = REQUESTS[0].replace(b"/query", b"/other").replace(b"HTTP/1.1", version)
+
+    @settings(max_examples=150, deadline=None)
+    @given(
+        status=st.sampled_from([200, 201, 400, 404, 429, 500, 502, 503]),
+        body=st.binary(min_size=1, max_size=200),
+        cuts=st.lists(st.integers(0, 10_000), max_size=9),
+        lost=st.integers(0, 400),
+        broken=st.booleans(),
+    )
+    def check(status: int, body: bytes, cuts: list[int], lost: int, broken: bool) -> None:
+        line, framed = FRAMINGS[framing](body)
+        answer = b"HTTP/1.1 %d X\r\nContent-Type: a/b\r\n%b\r\n\r\n%b" % (status, line, framed)
+        sent = answer[: max(1, len(answer) - lost)] if broken else answer
+        bench.start()
+        bench.caller.data_received(request_)
+        for piece in pieces(sent, cuts):
+            if bench.model.receiver is not None:
+                bench.model.data_received(piece)
+        bench.model.connection_lost(ConnectionResetError() if sent != answer else None)
+
+        said, was_cut = bench.to_caller.written, bench.to_caller.aborted
+        assert was_cut or b'"code": "model_' in said or received(said) == body
+
+    check()
+
+
+def received(said: bytes) -> bytes:
+    """The body a caller has, once the connection is closed in good order."""
+    head_, _, rest = said.partition(b"\r\n\r\n")
+    if b"Transfer-Encoding" in head_ or b"Content-Length" in head_:
+        return meaning(said)[0][1]
+    return rest
 
 
 def test_requests_one_after_the_other_in_any_cut_get_one_answer_each(bench: Bench):

@@ -12,7 +12,7 @@ from urllib.request import urlopen
 import pytest
 
 from tests.router import model as models
-from tests.router.harness import ControlPlane, Router, free_port, head, running_router, wait_until
+from tests.router.harness import ControlPlane, Router, free_pair, head, running_router, wait_until
 from tests.router.model import Model, Seen
 
 
@@ -169,7 +169,7 @@ def _runs(pid: int) -> bool:
 def test_two_workers_serve_and_report_under_their_own_names(
     tmp_path: Path, control: ControlPlane, model: Model
 ):
-    port = free_port()
+    port = free_pair()
     arguments = ("--redis", control.url, "--workers", "2", "--metrics", f"127.0.0.1:{port}")
     with running_router(tmp_path, *arguments) as router:
         control.known_to_router(control.awake("echo", model.port))
