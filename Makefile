@@ -81,8 +81,12 @@ lock: ## Resolve the dependencies again into the two lock files
 		--generate-hashes --no-header --no-emit-index-url --no-emit-find-links -o requirements-dev.lock
 
 .PHONY: bench-router
-bench-router: venv-dev ## Measure the router beside nginx (ROUNDS=5 SECONDS_EACH=5: calmer figures)
+bench-router: venv-dev ## Measure the router beside nginx (FULL=1: and others; ROUNDS=5 SECONDS_EACH=5)
 	@$(BIN)/python -m benchmarks.router
+
+.PHONY: bench-restarts
+bench-restarts: venv-dev ## Restart the router under load, and count what fails (COUNT=20)
+	@$(BIN)/python -m benchmarks.router.restarts $(or $(COUNT),20)
 
 .PHONY: fuzz-router
 fuzz-router: venv-dev ## Send broken requests to a router (COUNT=200000 SEED=1)

@@ -1,7 +1,8 @@
-"""`make bench-router`: our router beside nginx, on the same machine at the same time.
+"""`make bench-router`: our router beside nginx, and with `FULL=1` beside others, at the same time.
 
-Rounds are interleaved, so a busy neighbour slows both. CPU per request is the stable figure; read
-it as ±15 %. nginx only routes by Host; ours checks tokens, keeps every limit and writes the spool.
+Rounds are interleaved, so a busy neighbour slows all alike. CPU per request is the stable figure;
+read it as ±15 %. nginx only routes by Host; ours checks tokens, keeps every limit and writes the
+spool. What the others do is said in `peers.py`.
 """
 
 import os
@@ -11,11 +12,13 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from benchmarks.router import measure, world
+from benchmarks.router import measure, peers, world
 from benchmarks.router.world import Target
 
 ROUNDS = int(os.environ.get("ROUNDS", "3"))
 SECONDS = int(os.environ.get("SECONDS_EACH", "3"))
+FULL = os.environ.get("FULL", "") not in ("", "0")
+HELD = 10_000
 
 
 def main() -> None:
@@ -24,21 +27,27 @@ def main() -> None:
         made = stack.enter_context(world.world(Path(folder)))
         ours = stack.enter_context(world.dormouse(made))
         theirs = stack.enter_context(world.nginx(made))
-        targets = (theirs, ours)
-        _vary(targets)
-        _blob(targets)
-        _latency(made, targets)
-        _say("idle_kb_per_connection", ours.name, measure.idle_kib(ours))
-        for name, port in (
-            ("direct", made.slow_port),
-            (theirs.name, theirs.port),
-            (ours.name, ours.port),
-        ):
-            _say("event_delay_ms", name, measure.first_event_ms(port))
-        _say("abort_seen_upstream_ms", ours.name, measure.abort_ms(made, ours.port))
+        others = _others(made, stack) if FULL else []
+        print(f"# load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+        _vary([theirs, ours, *others])
+        _blob(theirs, ours)
+        _latency(made, theirs, ours)
+        _memory(made)
+        _events(made, theirs, ours)
 
 
-def _vary(targets: tuple[Target, Target]) -> None:
+def _others(made: world.World, stack: ExitStack) -> list[Target]:
+    found = []
+    for start in peers.ALL:
+        try:
+            found.append(stack.enter_context(start(made)))
+        except peers.Missing as missing:
+            print(f"# without {start.__name__}: {missing}", flush=True)
+    return found
+
+
+def _vary(targets: list[Target]) -> None:
+    """Each request another head, for another model, with another answer."""
     rates: dict[str, list[float]] = {target.name: [] for target in targets}
     costs: dict[str, list[float]] = {target.name: [] for target in targets}
     for target in targets:
@@ -48,32 +57,61 @@ def _vary(targets: tuple[Target, Target]) -> None:
             rate, cost = measure.throughput(target, seconds=SECONDS)
             rates[target.name].append(rate)
             costs[target.name].append(cost)
+    rate = {name: statistics.median(each) for name, each in rates.items()}
+    cost = {name: statistics.median(each) for name, each in costs.items()}
     for target in targets:
-        _say("requests_per_second", target.name, statistics.median(rates[target.name]))
-        _say("cpu_us_per_request", target.name, statistics.median(costs[target.name]))
-    per_core = {name: 1e6 / statistics.median(each) for name, each in costs.items()}
-    print(f"ratio_to_nginx: {per_core['dormouse'] / per_core['nginx']:.2f}")
-    print(f"cpu_ratio_to_nginx: {per_core['nginx'] / per_core['dormouse']:.2f}", flush=True)
+        _say("requests_per_second_and_core", target.name, rate[target.name])
+        _say("cpu_us_per_request", target.name, cost[target.name])
+    for target in targets[1:]:
+        mark = "" if target.name == "dormouse" else f"_of_{target.name}"
+        print(f"ratio_to_nginx{mark}: {rate[target.name] / rate['nginx']:.2f}")
+        print(f"cpu_ratio_to_nginx{mark}: {cost[target.name] / cost['nginx']:.2f}")
+    for target in targets[2:]:
+        print(f"ratio_to_{target.name}: {rate['dormouse'] / rate[target.name]:.2f}")
+        print(f"cpu_ratio_to_{target.name}: {cost['dormouse'] / cost[target.name]:.2f}")
+    sys.stdout.flush()
 
 
-def _blob(targets: tuple[Target, Target]) -> None:
-    costs = {
-        target.name: measure.throughput(
+def _blob(theirs: Target, ours: Target) -> None:
+    """Answers of 1 MiB; nginx has buffers of 128 kB for them."""
+    costs = {}
+    for target in (theirs, ours):
+        _, costs[target.name] = measure.throughput(
             target, seconds=SECONDS, path="/v1/blob", method="GET", connections=8
-        )[1]
-        for target in targets
-    }
-    for name, cost in costs.items():
-        _say("cpu_us_per_mib_answer", name, cost)
-    print(f"blob_cpu_ratio_to_nginx: {costs['dormouse'] / costs['nginx']:.2f}", flush=True)
+        )
+        _say("cpu_us_per_mib_answer", target.name, costs[target.name])
+    print(f"blob_cpu_ratio_to_nginx: {costs[ours.name] / costs[theirs.name]:.2f}", flush=True)
 
 
-def _latency(made: world.World, targets: tuple[Target, Target]) -> None:
+def _latency(made: world.World, theirs: Target, ours: Target) -> None:
     bare = measure.latency_ms(Target("direct", made.stub_port, 0))
-    added = {target.name: measure.latency_ms(target) - bare for target in targets}
-    for name, milliseconds in added.items():
-        _say("added_p50_ms_at_500_per_second", name, milliseconds)
-    print(f"added_p50_ratio_to_nginx: {added['dormouse'] / max(added['nginx'], 1e-9):.2f}")
+    _say("p50_ms_at_500_per_second", "direct", bare)
+    added = {}
+    for target in (theirs, ours):
+        added[target.name] = measure.latency_ms(target) - bare
+        _say("added_p50_ms_at_500_per_second", target.name, added[target.name])
+    print(f"added_p50_ratio_to_nginx: {added[ours.name] / max(added[theirs.name], 1e-9):.2f}")
+
+
+def _memory(made: world.World) -> None:
+    """Of a fresh process: one that has been busy has memory to reuse."""
+    room = [f"{name}={2 * HELD}" for name in ("held_per_model", "held_per_process", "connections")]
+    with world.dormouse(made, *room) as target:
+        measure.throughput(target, seconds=1)
+        _say("idle_kib_per_connection", target.name, measure.idle_kib(target))
+    with world.dormouse(made, *room) as target:
+        measure.throughput(target, seconds=1)
+        held = measure.held_kib(target, requests=HELD)
+        _say(f"held_kib_per_request_of_{HELD}", target.name, held)
+
+
+def _events(made: world.World, theirs: Target, ours: Target) -> None:
+    direct, _ = measure.event_ms(made.slow_port)
+    for target in (theirs, ours):
+        first, each = measure.event_ms(target.port)
+        _say("first_event_ms_after_direct", target.name, first - direct)
+        _say("event_delay_ms", target.name, each)
+    _say("abort_seen_upstream_ms", ours.name, measure.abort_ms(made, ours.port))
 
 
 def _say(what: str, name: str, value: float) -> None:

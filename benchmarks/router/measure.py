@@ -44,6 +44,14 @@ def memory_kib(pid: int) -> int:
     return total
 
 
+def _settled_memory_kib(pid: int) -> int:
+    known = -1
+    while (memory := memory_kib(pid)) != known:
+        known = memory
+        time.sleep(1)
+    return memory
+
+
 def throughput(
     target: Target,
     *,
@@ -79,14 +87,15 @@ def head(path: str, *, host: str = "m0", method: str = "POST", body: bytes = b"{
 
 
 def latency_ms(target: Target, *, rate: int = 500, seconds: int = 4) -> float:
-    """Median from the moment a request was due to its answer, at a fixed rate."""
+    """Median from sending a request to its answer, at a fixed rate that waits for no answer."""
 
-    async def one(due: float, taken: list[float], idle: list[socket.socket]) -> None:
+    async def one(taken: list[float], idle: list[socket.socket]) -> None:
         loop = asyncio.get_running_loop()
         sock = idle.pop() if idle else _connected(target)
+        sent = time.perf_counter()
         await loop.sock_sendall(sock, head("/v1/vary"))
         await loop.sock_recv(sock, 4096)
-        taken.append(time.perf_counter() - due)
+        taken.append(time.perf_counter() - sent)
         idle.append(sock)
 
     async def run() -> list[float]:
@@ -94,10 +103,10 @@ def latency_ms(target: Target, *, rate: int = 500, seconds: int = 4) -> float:
         idle = [_connected(target) for _ in range(40)]
         start, running = time.perf_counter(), set()
         for number in range(rate * seconds):
-            due = start + number / rate
-            while (left := due - time.perf_counter()) > 0:
-                await asyncio.sleep(left if left > 0.002 else 0)
-            task = asyncio.create_task(one(due, taken, idle))
+            left = start + number / rate - time.perf_counter()
+            if left > 0:  # no busy waiting: the stub shares this core
+                await asyncio.sleep(left)
+            task = asyncio.create_task(one(taken, idle))
             running.add(task)
             task.add_done_callback(running.discard)
         await asyncio.gather(*running)
@@ -123,28 +132,42 @@ def idle_kib(target: Target, *, connections: int = 2000) -> float:
         sock.sendall(head("/v1/vary"))
         sock.recv(4096)
         socks.append(sock)
-    time.sleep(0.5)
-    each = (memory_kib(target.pid) - before) / connections
+    each = (_settled_memory_kib(target.pid) - before) / connections
     for sock in socks:
         sock.close()
     return each
 
 
-def first_event_ms(port: int) -> float:
-    """Median delay of an event between the model's write and our read."""
-    delays = []
-    for _ in range(3):
+def held_kib(target: Target, *, requests: int) -> float:
+    """Memory per request that waits for a slot; the model `one` has a single one."""
+    before = memory_kib(target.pid)
+    socks = []
+    for _ in range(requests):
+        sock = socket.create_connection(("127.0.0.1", target.port))
+        sock.sendall(head("/v1/slow", host="one", body=b'{"prompt": "a"}'))
+        socks.append(sock)
+    each = (_settled_memory_kib(target.pid) - before) / requests
+    for sock in socks:
+        sock.close()
+    return each
+
+
+def event_ms(port: int) -> tuple[float, float]:
+    """Median delay between the model's write and our read: of first events, and of all."""
+    firsts, delays = [], []
+    for _ in range(9):
         sock = socket.create_connection(("127.0.0.1", port))
         sock.sendall(head("/v1/events", host="slow", method="GET", body=b""))
         data = b""
         while b"0\r\n\r\n" not in data[-7:]:
             new = sock.recv(65536)
             now = time.monotonic()
-            for moment in re.findall(rb"data: (\d+\.\d+)", new):
-                delays.append(now - float(moment))
+            told = [now - float(moment) for moment in re.findall(rb"data: (\d+\.\d+)", new)]
+            firsts += [] if b"data: " in data else told[:1]
+            delays += told
             data += new
         sock.close()
-    return statistics.median(delays) * 1000
+    return statistics.median(firsts) * 1000, statistics.median(delays) * 1000
 
 
 def abort_ms(world: World, port: int) -> float:

@@ -1,4 +1,4 @@
-"""A model that streams events, and one that takes its time: says when it was hung up on."""
+"""A model that streams events, takes uploads, takes its time, and says when it was hung up on."""
 
 import asyncio
 import sys
@@ -8,13 +8,16 @@ hung_up_at = 0.0
 
 
 async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """One connection: `/v1/events` streams, `/v1/slow` waits, `/v1/hung_up` says since when."""
+    """One connection: `/v1/events`, `/v1/upload`, `/v1/slow`, or since when it was hung up on."""
     global hung_up_at
     try:
         while head := await reader.readuntil(b"\r\n\r\n"):
             path = head.split(b" ")[1]
             if path == b"/v1/events":
                 await _stream(writer)
+            elif path == b"/v1/upload":
+                await reader.readexactly(int(head.split(b"Content-Length: ")[1].split(b"\r")[0]))
+                _answer(writer, b"taken")
             elif path == b"/v1/slow":
                 try:
                     async with asyncio.timeout(5):

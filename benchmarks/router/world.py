@@ -62,9 +62,11 @@ class World:
             }
             for n in range(MODELS)
         }  # fmt: skip
-        table["slow"] = {
-            "id": 2000, "host": "127.0.0.1", "port": self.slow_port, "limit": 0, "sha256": None
-        }  # fmt: skip
+        for number, (name, limit) in enumerate((("slow", 0), ("one", 1))):
+            table[name] = {
+                "id": 2000 + number, "host": "127.0.0.1", "port": self.slow_port, "limit": limit,
+                "sha256": None,
+            }  # fmt: skip
         path.write_text(json.dumps(table))
         return path
 
@@ -78,8 +80,8 @@ def world(folder: Path) -> Iterator[World]:
     made = World(folder, free_port(), free_port())
     slow = [sys.executable, str(Path(__file__).with_name("slow_stub.py")), str(made.slow_port)]
     with ExitStack() as stack:
-        stack.enter_context(_nginx(folder, "stub", _stub(made), core=LOAD_CORE))
-        stack.enter_context(_process(slow, core=LOAD_CORE, port=made.slow_port))
+        stack.enter_context(nginx_process(folder, "stub", _stub(made), core=LOAD_CORE))
+        stack.enter_context(process(slow, core=LOAD_CORE, port=made.slow_port))
         yield made
 
 
@@ -90,14 +92,15 @@ def direct(made: World) -> Iterator[Target]:
 
 
 @contextmanager
-def dormouse(made: World) -> Iterator[Target]:
-    """Our router with every limit and the spool on."""
+def dormouse(made: World, *limits: str) -> Iterator[Target]:
+    """Our router with every limit and the spool on; `limits` as NAME=VALUE to set some anew."""
     port = free_port()
     command = [
         sys.executable, "-m", "hosting.router", "--listen", f"127.0.0.1:{port}", "--base-domain",
         DOMAIN, "--routes", str(made.routes()), "--spool", str(made.folder / "spool"),
+        *(part for limit in limits for part in ("--limit", limit)),
     ]  # fmt: skip
-    with _process(command, core=TARGET_CORE, port=port) as pid:
+    with process(command, core=TARGET_CORE, port=port) as pid:
         yield Target("dormouse", port, pid)
 
 
@@ -120,7 +123,7 @@ def nginx(made: World) -> Iterator[Target]:
             proxy_set_header Connection ""; proxy_buffering on; proxy_buffer_size 128k;
             proxy_buffers 16 128k; proxy_busy_buffers_size 256k; }}
           proxy_buffering off; }} }}"""
-    with _nginx(made.folder, "target", text, core=TARGET_CORE) as pid:
+    with nginx_process(made.folder, "target", text, core=TARGET_CORE) as pid:
         yield Target("nginx", port, pid)
 
 
@@ -134,7 +137,10 @@ def _stub(made: World) -> str:
 
 
 @contextmanager
-def _nginx(folder: Path, name: str, http: str, *, core: str) -> Iterator[int]:
+def nginx_process(
+    folder: Path, name: str, http: str, *, core: str, modules: str = ""
+) -> Iterator[int]:
+    """An nginx with this `http` section; its process id."""
     binary = shutil.which("nginx") or "/usr/sbin/nginx"
     if not Path(binary).exists():
         sys.exit("The benchmark compares with nginx: apt-get install nginx-light wrk")
@@ -144,19 +150,20 @@ def _nginx(folder: Path, name: str, http: str, *, core: str) -> Iterator[int]:
     )
     config = folder / f"{name}.conf"
     config.write_text(f"""
-      worker_processes 1; daemon off; master_process off; error_log stderr crit;
+      {modules} worker_processes 1; daemon off; master_process off; error_log stderr crit;
       pid {folder}/{name}.pid; worker_rlimit_nofile 20000;
       events {{ worker_connections 10000; }}
       http {{ access_log off; tcp_nodelay on; sendfile on; keepalive_requests 1000000000;
         keepalive_timeout 600s; client_max_body_size 0; default_type application/json;
         {temporary} {http} }}""")
     port = int(http.split("listen 127.0.0.1:")[1].split()[0])
-    with _process([binary, "-c", str(config)], core=core, port=port) as pid:
+    with process([binary, "-c", str(config)], core=core, port=port) as pid:
         yield pid
 
 
 @contextmanager
-def _process(command: list[str], *, core: str, port: int) -> Iterator[int]:
+def process(command: list[str], *, core: str, port: int) -> Iterator[int]:
+    """A process on one core that listens on this port; its id."""
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'platform'}"}
     pinned = ["taskset", "-c", core, *command]
     process = subprocess.Popen(pinned, env=environment, stderr=subprocess.DEVNULL)
