@@ -73,11 +73,11 @@ def _vary(targets: list[Target]) -> None:
 
 
 def _blob(theirs: Target, ours: Target) -> None:
-    """Answers of 1 MiB; nginx has buffers of 128 kB for them."""
+    """Answers of 1 MiB, of few models: all connections are kept. nginx has buffers of 128 kB."""
     costs = {}
     for target in (theirs, ours):
         _, costs[target.name] = measure.throughput(
-            target, seconds=SECONDS, path="/v1/blob", method="GET", connections=8
+            target, seconds=SECONDS, path="/v1/blob", method="GET", connections=8, models=8
         )
         _say("cpu_us_per_mib_answer", target.name, costs[target.name])
     print(f"blob_cpu_ratio_to_nginx: {costs[ours.name] / costs[theirs.name]:.2f}", flush=True)

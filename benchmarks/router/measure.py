@@ -9,7 +9,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from benchmarks.router.world import DOMAIN, LOAD_CORE, Target, World, token
+from benchmarks.router.world import DOMAIN, LOAD_CORE, MODELS, Target, World, token
 
 _TICK = os.sysconf("SC_CLK_TCK")
 
@@ -59,6 +59,7 @@ def throughput(
     path: str = "/v1/vary",
     method: str = "POST",
     connections: int = 32,
+    models: int = MODELS,
 ) -> tuple[float, float]:
     """Requests per second of CPU core, and microseconds of CPU per request."""
     script = str(Path(__file__).with_name("vary.lua"))
@@ -68,6 +69,7 @@ def throughput(
     ]  # fmt: skip
     before = cpu_seconds(target.pid)
     environment = {**os.environ, "BENCH_PATH": path, "BENCH_METHOD": method}
+    environment["BENCH_MODELS"] = str(models)
     out = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     used = cpu_seconds(target.pid) - before
     found = re.search(r"RESULT (\d+) (\d+) (\d+) (\d+)", out.stdout)

@@ -1,11 +1,12 @@
--- 16,384 requests prepared ahead, 1,000 models, a different head and length each: nothing repeats.
+-- 16,384 requests prepared ahead, 1,000 models or fewer, a different head and length each: nothing repeats.
 local requests, sent, count = {}, 0, 16384
 local path = os.getenv("BENCH_PATH") or "/v1/vary"
+local models = tonumber(os.getenv("BENCH_MODELS"))
 local method = os.getenv("BENCH_METHOD") or "POST"
 
 init = function()
   for k = 0, count - 1 do
-    local model = k % 1000
+    local model = k % models
     local headers = {
       ["Host"] = "m" .. model .. ".models.localhost",
       ["Authorization"] = "Bearer token-of-m" .. model .. "-0123456789abcdef0123456789abcdef",
