@@ -6,7 +6,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -180,6 +181,20 @@ class Stack:
             if marker in arguments:
                 return pid
         raise AssertionError(f"no process runs {marker!r}")
+
+    @contextmanager
+    def frozen(self, marker: str) -> Iterator[None]:
+        """Meanwhile this process of ours and its children answer nothing and refuse nothing."""
+        first = self.pid(marker)
+        listed = Path(f"/proc/{first}/task/{first}/children").read_text().split()
+        pids = [first, *map(int, listed)]
+        try:
+            for pid in pids:
+                os.kill(pid, signal.SIGSTOP)
+            yield
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
 
     def _children(self) -> list[tuple[int, str]]:
         assert self._process is not None

@@ -2,12 +2,16 @@
 
 import os
 import signal
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.e2e.stack import AT_REST, Stack, eventually
+
+BEYOND_EVERY_TIMEOUT = 13.0  # seconds: leases and heartbeats end after ten
 
 
 def test_a_worker_killed_while_a_model_wakes_costs_the_caller_time_only(stack: Stack):
@@ -30,6 +34,22 @@ def test_a_killed_router_is_back_in_a_moment_and_knows_every_model(stack: Stack)
 
     eventually(lambda: _answers(stack))
     assert model.query(text="after").json()["text"] == "after"
+
+
+@pytest.mark.parametrize("store", ["valkey", "bin/postgres -D"])
+def test_an_awake_model_answers_and_counts_while_a_store_hangs(process_stack: Stack, store: str):
+    model = process_stack.host()
+    model.query(text="before").raise_for_status()
+    statuses = []
+
+    with process_stack.frozen(store):
+        end = time.monotonic() + BEYOND_EVERY_TIMEOUT
+        while time.monotonic() < end:
+            statuses.append(model.query(text="still here").status_code)
+            time.sleep(0.05)
+
+    assert set(statuses) == {200}
+    eventually(lambda: model.usage()["requests"] == len(statuses) + 1)
 
 
 def test_fifty_callers_of_a_sleeping_model_start_one_replica_and_all_get_their_answer(

@@ -131,6 +131,22 @@ def test_sigterm_lets_what_is_under_way_finish(awake: Router, model: Model):
     assert [event.outcome for event in awake.events()] == ["ok"]
 
 
+def test_a_websocket_is_told_that_the_router_restarts(
+    awake: Router, control: ControlPlane, model: Model
+):
+    model.handler = models.raw(
+        b"HTTP/1.1 101 X\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+    )
+    control.known_to_router(control.awake("echo", model.port, protocol="openai"))
+    asked = ("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Key: abc")
+    wire = awake.wire().send(head("GET", "/v1/socket", headers=asked))
+    assert wire.read().status == 101
+
+    awake.process.send_signal(signal.SIGHUP)
+
+    assert wire.rest() == b"\x88\x02\x03\xf4"  # 1012: come again
+
+
 def test_a_killed_worker_is_replaced_and_its_events_are_kept(
     awake: Router, control: ControlPlane, model: Model
 ):
