@@ -43,5 +43,9 @@ class Outbox:
         waiting, self._waiting = self._waiting, []
         for sender, data in waiting:
             transport = sender.transport
-            if transport is not None:
+            if transport is None:
+                continue
+            try:
                 transport.write(data)
+            except RuntimeError:  # it takes no more; the others must not lose their turn by it
+                transport.abort()
