@@ -8,7 +8,16 @@ from django.db.models import QuerySet
 
 from accounts.models import Team
 from hosting import catalogue
-from hosting.models import Build, EndpointToken, HostedModel, Replica, Revision, Transition
+from hosting.models import (
+    Build,
+    EndpointToken,
+    GoldenRequest,
+    HostedModel,
+    Replica,
+    Revision,
+    Target,
+    Transition,
+)
 from hosting.models.replica import ReplicaStatus
 
 
@@ -51,8 +60,24 @@ def find_token(model: HostedModel, token_id: int) -> EndpointToken | None:
 
 
 def revisions(model: HostedModel) -> QuerySet[Revision]:
-    """All revisions, newest first."""
-    return model.revisions.select_related("created_by").order_by("-number")
+    """All revisions, newest first, with how each is in use."""
+    return model.revisions.select_related("created_by", "target", "model").order_by("-number")
+
+
+def canary(model: HostedModel) -> Target | None:
+    """The revision that is tried beside the current one."""
+    tried = model.targets.filter(share__isnull=False)
+    return tried.select_related("revision__created_by", "created_by").first()
+
+
+def golden_requests(model: HostedModel) -> QuerySet[GoldenRequest]:
+    """What a new revision is asked, in that order."""
+    return model.golden_requests.select_related("created_by")
+
+
+def find_golden_request(model: HostedModel, golden_id: int) -> GoldenRequest | None:
+    """One of the model's golden requests."""
+    return model.golden_requests.filter(pk=golden_id).first()
 
 
 def transitions(model: HostedModel, *, limit: int = 20) -> list[Transition]:

@@ -53,6 +53,14 @@ OPERATIONS = [
     Operation("revisions"),
     Operation("revisions", "POST", 201, MODEL),
     Operation("rollback", "POST", 200, {"number": 1}),
+    Operation("canary", "PUT", 200, {"number": 2, "share": 10}),
+    Operation("canary", "DELETE", 204),
+    Operation("promote-canary", "POST"),
+    Operation("golden-requests"),
+    Operation(
+        "golden-requests", "POST", 201, {"name": "answers", "input": {"a": 1}, "expected_keys": []}
+    ),
+    Operation("golden-request", "DELETE", 204),
     Operation("tokens"),
     Operation("tokens", "POST", 201, {"label": "website"}),
     Operation("token", "PATCH", 200, {"label": "shop", "rate_limit": "60/minute"}),

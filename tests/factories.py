@@ -8,10 +8,11 @@ from typing import Any
 from accounts import operations as accounts
 from accounts.models import ApiKey, Membership, Role, Team, User
 from hosting.billing.models import Budget, Invoice, InvoiceKind, InvoiceLine, PlanPrice
-from hosting.lifecycle import operations
+from hosting.lifecycle import golden_requests, operations
+from hosting.lifecycle.golden_requests import Sample
 from hosting.lifecycle.operations import Created
 from hosting.lifecycle.specs import RevisionSpec
-from hosting.models import HostedModel
+from hosting.models import GoldenRequest, HostedModel, Target
 
 _numbers = itertools.count(1)
 
@@ -44,6 +45,18 @@ def make_model(team: Team, *, subdomain: str = "", **settings: Any) -> Created:
         ),
         **settings,
     )
+
+
+def make_canary(model: HostedModel) -> Target:
+    """Revision 2 of the model, tried with a tenth of its queries."""
+    spec = RevisionSpec(image="example.org/echo:2", protocol="http")
+    revision = operations.deploy(model, revision=spec, created_by=None, canary_share=10)
+    return Target.objects.get(revision=revision)
+
+
+def make_golden_request(model: HostedModel) -> GoldenRequest:
+    """A sample that any answer to will do."""
+    return golden_requests.keep(model, Sample(name="any", input={}), created_by=None)
 
 
 def make_invoice(team: Team, model: HostedModel) -> Invoice:

@@ -9,6 +9,7 @@ from hosting.api.views.api_keys import ApiKeyViewSet
 from hosting.api.views.billing import BillingViewSet as Billing
 from hosting.api.views.capacity import CapacityViewSet
 from hosting.api.views.catalogue import CatalogueViewSet
+from hosting.api.views.golden_requests import GoldenRequestViewSet
 from hosting.api.views.hosted_models import HostedModelViewSet as Models
 from hosting.api.views.logs import LogViewSet
 from hosting.api.views.replicas import ReplicaViewSet
@@ -52,6 +53,26 @@ urlpatterns = [
         f"{_MODEL}revisions/rollback/",
         RevisionViewSet.as_view({"post": "roll_back"}),
         name="rollback",
+    ),
+    path(
+        f"{_MODEL}canary/",
+        RevisionViewSet.as_view({"put": "start_canary", "delete": "abort_canary"}),
+        name="canary",
+    ),
+    path(
+        f"{_MODEL}canary/promote/",
+        RevisionViewSet.as_view({"post": "promote"}),
+        name="promote-canary",
+    ),
+    path(
+        f"{_MODEL}golden-requests/",
+        GoldenRequestViewSet.as_view({"get": "list", "post": "create"}),
+        name="golden-requests",
+    ),
+    path(
+        f"{_MODEL}golden-requests/<str:golden_id>/",
+        GoldenRequestViewSet.as_view({"delete": "destroy"}),
+        name="golden-request",
     ),
     path(
         f"{_MODEL}tokens/",

@@ -61,6 +61,29 @@ class Revision(models.Model):
         return f"r{self.number}"
 
     @property
+    def use(self) -> str:
+        """How it is in use: "current", "canary", "pinned"; else "rejected", "served" or "new"."""
+        if self.pk == self.model.revision_id:
+            return "current"
+        target = getattr(self, "target", None)
+        if target is not None:
+            return "pinned" if target.share is None else "canary"
+        if self.rejected_at is not None:
+            return "rejected"
+        return "served" if self.admitted_at is not None else "new"
+
+    @property
+    def share(self) -> int | None:
+        """The percent of queries it takes as a canary; None when it is none."""
+        target = getattr(self, "target", None)
+        return None if target is None else target.share
+
+    @property
+    def pinned_endpoint(self) -> str:
+        """The URL that reaches exactly this revision."""
+        return self.model.pinned_endpoint(self.number)
+
+    @property
     def catalogue_slug(self) -> str | None:
         """The catalogue entry this revision runs; None for an image of the user's own."""
         kind, _, slug = self.image.partition(":")

@@ -45,6 +45,7 @@ class RouteTable:
                 return None
             found = own.beside[number] = Endpoint(route, now=self._clock())
             found.own = own
+            found.paces = own.paces
             found.on_released = self._released
         return found
 

@@ -11,11 +11,19 @@ from drf_spectacular.generators import SchemaGenerator
 from jsonschema import Draft202012Validator
 
 from tests.api_operations import OPERATIONS, Operation, call, send
-from tests.factories import make_budget, make_invoice, make_key, make_member, make_model
+from tests.factories import (
+    make_budget,
+    make_canary,
+    make_golden_request,
+    make_invoice,
+    make_key,
+    make_member,
+    make_model,
+)
 
 WITH_BODY = [row for row in OPERATIONS if row.body]
 WITH_QUERY = ["models", "model-usage", "usage", "check-subdomain", "tokens", "api-keys"]
-WITH_QUERY += ["model-statistics", "invoice-line"]
+WITH_QUERY += ["golden-requests", "revisions", "model-statistics", "invoice-line"]
 NASTY: list[Any] = [
     None,
     "",
@@ -65,7 +73,16 @@ def described(operation: Operation) -> tuple[str, dict[str, Any]]:
 def _fits(path: str, operation: Operation) -> bool:
     parts = {
         name: name
-        for name in ("subdomain", "token_id", "key_id", "slug", "budget_id", "number", "position")
+        for name in (
+            "subdomain",
+            "token_id",
+            "key_id",
+            "golden_id",
+            "slug",
+            "budget_id",
+            "number",
+            "position",
+        )
         if f"{{{name}}}" in path
     }
     try:
@@ -101,10 +118,12 @@ def address(key: str) -> dict[str, str]:
     row = ApiKey.objects.select_related("team").get()
     created = make_model(row.team, subdomain="own-model")
     assert created.token is not None
+    make_canary(created.model)
     return {
         "subdomain": "own-model",
         "token_id": str(created.token.pk),
         "key_id": str(row.pk),
+        "golden_id": str(make_golden_request(created.model).pk),
         "slug": "echo",
         "budget_id": str(make_budget(row.team).pk),
         "number": make_invoice(row.team, created.model).number,
@@ -173,11 +192,21 @@ FULL_BODIES = {
         "deep_sleep_after_seconds": 60,
         "min_replicas": 1,
         "max_replicas": 2,
+        "auto_rollback": False,
         "request_timeout_seconds": 60,
         "startup_timeout_seconds": 60,
         "rate_limit": "5/second",
     },
-    "POST revisions": FULL_REVISION,
+    "POST revisions": {**FULL_REVISION, "canary_share": 10},
+    "PUT canary": {"number": 2, "share": 10},
+    "POST golden-requests": {
+        "name": "x",
+        "input": {"a": 1},
+        "expected_status": 200,
+        "expected_keys": ["a"],
+        "expected_output": {"a": 1},
+        "timeout_seconds": 5,
+    },
     "POST rollback": {"number": 1},
     "POST tokens": {"label": "x", "expires_at": "2100-01-01T00:00:00Z", "rate_limit": "5/second"},
     "PATCH token": {"label": "x", "rate_limit": "5/second"},

@@ -16,7 +16,15 @@ from hosting.billing.models import Budget
 from hosting.lifecycle import operations
 from hosting.models import EndpointToken, HostedModel
 from tests.api_operations import OPEN_TO_ALL, OPERATIONS, Operation, call, send
-from tests.factories import make_budget, make_invoice, make_key, make_member, make_model
+from tests.factories import (
+    make_budget,
+    make_canary,
+    make_golden_request,
+    make_invoice,
+    make_key,
+    make_member,
+    make_model,
+)
 
 MALFORMED_NAMES = ["UPPER", "a\0b", "ünïcödé", "x" * 300, "..", "a'b", "%", "-1"]
 MALFORMED_IDS = ["0", "-1", "x", "9" * 18, "9" * 40, "٣", "1\0", "1.0", "NaN"]
@@ -45,6 +53,8 @@ def stage(db: None) -> Stage:
         make_model(foreign.team, subdomain="their-model"),
     )
     gone = make_model(owner.team, subdomain="gone-model")
+    for created in (own, theirs, gone):
+        make_canary(created.model)
     operations.delete_model(gone.model, cause="test", now=now)
     own_key, own_secret = make_key(owner)
     their_key, their_secret = make_key(foreign)
@@ -81,6 +91,7 @@ def _address(model: HostedModel, token: EndpointToken | None, key: ApiKey) -> di
         "subdomain": model.subdomain,
         "token_id": str(token.pk),
         "key_id": str(key.pk),
+        "golden_id": str(make_golden_request(model).pk),
         "slug": "echo",
         "budget_id": str(budget.pk),
         "number": make_invoice(model.team, model).number if model.deleted_at is None else NEVER,
@@ -204,14 +215,14 @@ def test_a_budget_that_is_not_yours_is_one_that_never_was(stage, client, budget)
 WITH_ID = [
     (row, part)
     for row in OPERATIONS
-    for part in ("token_id", "key_id")
+    for part in ("token_id", "key_id", "golden_id")
     if part in parts_of(row.url_name)
 ]
 
 
 @pytest.mark.parametrize(("operation", "part"), WITH_ID, ids=str)
 @pytest.mark.parametrize("whose", ["foreign", "deleted"])
-def test_a_token_or_key_that_is_not_yours_is_one_that_never_was(
+def test_what_a_model_owns_that_is_not_yours_is_one_that_never_was(
     stage, client, operation, part, whose
 ):
     key, parts = stage.keys["owner"], stage.parts(operation)

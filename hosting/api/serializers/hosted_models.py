@@ -55,6 +55,7 @@ class HostedModelSerializer(serializers.ModelSerializer[HostedModel]):
             "deep_sleep_after_seconds",
             "min_replicas",
             "max_replicas",
+            "auto_rollback",
             "request_timeout_seconds",
             "startup_timeout_seconds",
             "rate_limit",
@@ -107,6 +108,9 @@ class ModelSettingsSerializer(serializers.Serializer[Any]):
         min_value=0, max_value=MOST_REPLICAS, required=False, help_text="Above 0: never sleeps."
     )
     max_replicas = serializers.IntegerField(min_value=1, max_value=MOST_REPLICAS, required=False)
+    auto_rollback = serializers.BooleanField(
+        required=False, help_text="Call off a new revision that fails more than the one before it."
+    )
     request_timeout_seconds = _seconds("request_timeout_seconds")
     startup_timeout_seconds = _seconds("startup_timeout_seconds")
     rate_limit = serializers.CharField(

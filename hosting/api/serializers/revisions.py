@@ -69,6 +69,40 @@ class RevisionSerializer(serializers.ModelSerializer[Revision]):
         return dict.fromkeys(revision.environment, HIDDEN)
 
 
+USES = ["current", "canary", "pinned", "rejected", "served", "new"]
+
+
+@extend_schema_serializer(component_name="RevisionInUse")
+class RevisionInUseSerializer(RevisionSerializer):
+    """A revision and how it is in use: `share` is the percent of queries a canary takes."""
+
+    use = serializers.ChoiceField(choices=USES, read_only=True)
+    share = serializers.IntegerField(allow_null=True, read_only=True)
+    pinned_endpoint = serializers.URLField(
+        read_only=True, help_text="Reaches exactly this revision, and wakes it."
+    )
+
+    class Meta(RevisionSerializer.Meta):
+        fields = [
+            *RevisionSerializer.Meta.fields,
+            "admitted_at",
+            "use",
+            "share",
+            "pinned_endpoint",
+        ]
+        read_only_fields = fields
+
+
+@extend_schema_serializer(component_name="Canary")
+class CanarySerializer(serializers.Serializer[Any]):
+    """The revision to try beside the current one, and how much of the queries it takes."""
+
+    number = serializers.IntegerField(min_value=1)
+    share = serializers.IntegerField(
+        min_value=0, max_value=100, help_text="Percent of queries; 0: only those with the header."
+    )
+
+
 @extend_schema_serializer(component_name="Rollback")
 class RollbackSerializer(serializers.Serializer[Any]):
     """The revision to go back to."""
@@ -117,6 +151,19 @@ class NewRevisionSerializer(serializers.Serializer[Any]):
                 code="required",
             )
         return attrs
+
+
+@extend_schema_serializer(component_name="Deploy")
+class DeploySerializer(NewRevisionSerializer):
+    """What to run next, at once or as a canary first."""
+
+    canary_share = serializers.IntegerField(
+        min_value=0,
+        max_value=100,
+        allow_null=True,
+        required=False,
+        help_text="Try it with this percent of the queries; null: it becomes the current one.",
+    )
 
 
 def revision_spec(data: Mapping[str, Any]) -> RevisionSpec:
