@@ -8,8 +8,10 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from dashboard import option_fields
+from hosting import queries
 from hosting.catalogue import CatalogueEntry
 from hosting.errors import HostingError
+from hosting.lifecycle.golden_requests import Sample
 from hosting.lifecycle.specs import RevisionSpec
 from hosting.logs.reading import Filter
 from hosting.models import HostedModel, Replica, Revision
@@ -189,6 +191,71 @@ class RunsForm(PageForm):
             "command": entry.command,
             **self.initial,
         }
+
+
+class DeployForm(RunsForm):
+    """A new revision, at once or as a canary first."""
+
+    canary_share = forms.IntegerField(
+        label="Try it first, in percent of the queries",
+        min_value=0,
+        max_value=100,
+        required=False,
+        help_text="Empty: it takes over as soon as it answers.",
+    )
+
+
+class CanaryForm(PageForm):
+    """Which revision is tried, and with how much."""
+
+    number = forms.TypedChoiceField(label="Revision", coerce=int)
+    share = forms.IntegerField(
+        label="Percent of the queries", min_value=0, max_value=100, initial=10
+    )
+
+    def __init__(self, *args: Any, model: HostedModel, **kwargs: Any) -> None:
+        tried = queries.canary(model)
+        if tried is not None:
+            kwargs["initial"] = {"number": tried.revision.number, "share": tried.share}
+        super().__init__(*args, **kwargs)
+        others = queries.revisions(model).exclude(pk=model.revision_id or 0)
+        self.revisions = [(each.number, str(each)) for each in others]
+        self.fields["number"].choices = self.revisions  # type: ignore[attr-defined]
+
+
+class GoldenForm(PageForm):
+    """A kept sample: an input, and what is expected of the answer."""
+
+    name = forms.CharField(max_length=80, help_text="What it shows, such as “greets back”.")
+    input = forms.JSONField(
+        label="Input, as JSON",
+        help_text="The body of the query.",
+        widget=forms.Textarea(attrs={"rows": 4, "class": "mono", "spellcheck": "false"}),
+    )
+    expected_status = forms.IntegerField(
+        label="Expected status", min_value=100, max_value=599, initial=200
+    )
+    timeout_seconds = forms.IntegerField(
+        label="Within so many seconds", min_value=1, max_value=120, initial=30
+    )
+    expected_keys = forms.CharField(
+        label="Fields the answer must have",
+        required=False,
+        help_text="Separated by commas.",
+        widget=forms.TextInput(attrs={"class": "mono"}),
+    )
+    expected_output = forms.JSONField(
+        label="The exact answer, as JSON",
+        required=False,
+        help_text="Empty: any answer with these fields will do.",
+        widget=forms.Textarea(attrs={"rows": 3, "class": "mono", "spellcheck": "false"}),
+    )
+
+    def sample(self) -> Sample:
+        """What was typed, as the operations take it."""
+        data = dict(self.cleaned_data)
+        keys = [key.strip() for key in data.pop("expected_keys").split(",")]
+        return Sample(expected_keys=[key for key in keys if key], **data)
 
 
 class CreateForm(RunsForm):

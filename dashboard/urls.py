@@ -11,6 +11,7 @@ from dashboard.views import (
     model,
     model_secrets,
     playground,
+    revisions,
     secrets,
     team,
 )
@@ -51,7 +52,25 @@ urlpatterns = [
     path(
         "models/<slug:subdomain>/settings/change/", managing.change_settings, name="change-settings"
     ),
-    path("models/<slug:subdomain>/deploy/", managing.deploy, name="model-deploy"),
+    path("models/<slug:subdomain>/deploy/", revisions.deploy, name="model-deploy"),
+    path("models/<slug:subdomain>/revisions/", revisions.revision_list, name="model-revisions"),
+    path(
+        "models/<slug:subdomain>/revisions/<int:number>/current/",
+        revisions.roll_back,
+        name="roll-back",
+    ),
+    path("models/<slug:subdomain>/canary/", revisions.start_canary, name="start-canary"),
+    path(
+        "models/<slug:subdomain>/canary/promote/", revisions.promote_canary, name="promote-canary"
+    ),
+    path("models/<slug:subdomain>/canary/abort/", revisions.abort_canary, name="abort-canary"),
+    path("models/<slug:subdomain>/auto-rollback/", revisions.auto_rollback, name="auto-rollback"),
+    path("models/<slug:subdomain>/golden/", revisions.keep_golden, name="keep-golden"),
+    path(
+        "models/<slug:subdomain>/golden/<int:golden_id>/forget/",
+        revisions.forget_golden,
+        name="forget-golden",
+    ),
     path("models/<slug:subdomain>/delete/", managing.delete, name="model-delete"),
     path("api-keys/", secrets.key_list, name="api-keys"),
     path("api-keys/issue/", secrets.issue_key, name="issue-key"),

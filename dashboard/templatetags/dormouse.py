@@ -1,5 +1,6 @@
 """The small parts pages are made of."""
 
+import json
 from datetime import datetime
 
 from django import template
@@ -64,6 +65,12 @@ def lasting(seconds: float | None) -> str:
 def bare(address: str) -> str:
     """An address without its scheme, where room is short; what is copied has it."""
     return address.partition("://")[2] or address
+
+
+@register.filter
+def as_json(value: object) -> str:
+    """A value as its owner wrote it."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 @register.filter

@@ -1,4 +1,4 @@
-"""Settings, new revisions, deletion."""
+"""Settings, deletion."""
 
 from allauth.account.decorators import reauthentication_required
 from django.contrib import messages
@@ -8,10 +8,9 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from dashboard import states
-from dashboard.forms import DeleteForm, RunsForm, SettingsForm, revision_initial
-from dashboard.rows import titles, what_runs
+from dashboard.forms import DeleteForm, SettingsForm
 from dashboard.teams import TeamRequest, member_page, model_or_404, writer_page
-from hosting import catalogue, queries
+from hosting import queries
 from hosting.errors import HostingError
 from hosting.lifecycle import operations
 from hosting.models import HostedModel
@@ -46,36 +45,6 @@ def change_settings(request: TeamRequest, subdomain: str) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 @writer_page
-def deploy(request: TeamRequest, subdomain: str) -> HttpResponse:
-    """Make a new revision."""
-    model = model_or_404(request, subdomain)
-    slug = model.revision.catalogue_slug if model.revision else None
-    entry = catalogue.find(slug) if slug and "image" not in request.GET else None
-    initial = revision_initial(model.revision) if model.revision else {}
-    form = RunsForm(request.POST or None, entry=entry, initial=dict(initial))
-    if request.method == "POST" and form.is_valid():
-        try:
-            made = operations.deploy(model, revision=form.spec(), created_by=request.user)
-        except HostingError as error:
-            form.refuse(error)
-        else:
-            messages.success(
-                request, f"Revision {made} is ready. It is used from the next wake on."
-            )
-            return redirect("model-settings", subdomain=model.subdomain)
-    context = {
-        "form": form,
-        "entry": entry,
-        "model": model,
-        "state": states.view(model, now=timezone.now()),
-        "section": "models",
-        "tab": "settings",
-    }
-    return render(request, "dashboard/deploy.html", context, status=422 if form.errors else 200)
-
-
-@require_http_methods(["GET", "POST"])
-@writer_page
 def delete(request: TeamRequest, subdomain: str) -> HttpResponse:
     """Delete a model, once its name is typed, by somebody who has signed in lately."""
     answer: HttpResponse = _delete(request, model_or_404(request, subdomain))
@@ -103,8 +72,6 @@ def _settings_page(request: TeamRequest, model: HostedModel, form: SettingsForm)
         "form": form,
         "model": model,
         "state": states.view(model, now=timezone.now()),
-        "runs": what_runs(model.revision, titles=titles()),
-        "revisions": queries.revisions(model)[:10],
         "section": "models",
         "tab": "settings",
     }

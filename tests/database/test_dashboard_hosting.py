@@ -188,7 +188,7 @@ def test_settings_are_changed(browser: Client, model: HostedModel):
     assert refused.status_code == 422
 
 
-def test_a_new_revision_waits_for_the_next_wake(browser: Client, model: HostedModel):
+def test_a_new_revision_takes_over_when_it_answers(browser: Client, model: HostedModel):
     answer = browser.post(
         "/models/night-owl/deploy/",
         {"memory_mb": "300", "cpus": "0.5", "option-mood": "loud", "command": "echo"},
@@ -196,7 +196,7 @@ def test_a_new_revision_waits_for_the_next_wake(browser: Client, model: HostedMo
     )
 
     model.refresh_from_db()
-    assert "from the next wake on" in answer.text
+    assert "It takes over when it answers" in answer.text
     assert model.revision is not None
     assert (model.revision.number, model.revision.memory_mb) == (2, 300)
     assert model.revision.image == "catalogue:echo"

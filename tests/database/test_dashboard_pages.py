@@ -27,6 +27,13 @@ WRITES = [
     "set-secret",
     "remove-secret",
     "restart-model",
+    "start-canary",
+    "promote-canary",
+    "abort-canary",
+    "roll-back",
+    "auto-rollback",
+    "keep-golden",
+    "forget-golden",
 ]
 NEEDS_A_WRITER = [*WRITES, "change-settings", "model-deploy", "model-delete", "revoke-token"]
 
@@ -36,6 +43,8 @@ def address(name: str, subdomain: str = "tale-writer", number: int = 1) -> str:
         "subdomain": subdomain,
         "token_id": number,
         "key_id": number,
+        "golden_id": number,
+        "number": number,
         "source": "text-generator",
         "slug": "text-generator",
         "name": "TOKEN",
@@ -121,6 +130,8 @@ def test_a_viewer_is_not_offered_what_would_be_refused(client: Client, tale_writ
         "model-snippet",
         "model-tokens",
         "model-settings",
+        "model-revisions",
+        "model-deploy",
         "model-playground",
     ],
 )

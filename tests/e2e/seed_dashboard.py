@@ -32,6 +32,7 @@ def _sleeping(team: "Team") -> None:
     from tests.factories import make_model
 
     owl = make_model(team, subdomain="owl", revision=catalogue_spec("echo")).model
+    _tried(owl)
     now = timezone.now().replace(second=0, microsecond=0)
     UsageMinute.objects.bulk_create(
         UsageMinute(
@@ -69,6 +70,32 @@ def _write_log(model: "HostedModel") -> None:
         LogLine(model=model, replica=replica, at=timezone.now(), stream=stream, text=text)
         for stream, text in said
     )
+
+
+def _tried(model: "HostedModel") -> None:
+    """A revision that was called off, one that is tried, and what they had to answer."""
+    from django.utils import timezone
+
+    from hosting.lifecycle import golden_requests, operations
+    from hosting.lifecycle.golden_requests import Sample
+    from hosting.lifecycle.specs import RevisionSpec
+    from hosting.models import Revision
+
+    bad = RevisionSpec(image="catalogue:echo", protocol="runway", command="echo", memory_mb=64)
+    better = RevisionSpec(
+        image="catalogue:echo",
+        protocol="runway",
+        command="echo",
+        memory_mb=1024,
+        environment={"GREETING": "hello"},
+    )
+    reason = "12 of its 40 requests failed; of r1's, 1 of 900 did."
+    made = operations.deploy(model, revision=bad, created_by=None)
+    operations.roll_back(model, number=1)
+    Revision.objects.filter(pk=made.pk).update(rejected_at=timezone.now(), rejected_reason=reason)
+    operations.deploy(model, revision=better, created_by=None, canary_share=10)
+    sample = Sample("greets back", {"text": "hello"}, expected_keys=["text", "mood"])
+    golden_requests.keep(model, sample, created_by=None)
 
 
 def _failed(team: "Team") -> None:

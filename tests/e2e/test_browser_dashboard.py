@@ -41,6 +41,8 @@ PAGES = [
     "/models/owl/playground/",
     "/models/owl/tokens/",
     "/models/owl/settings/",
+    "/models/owl/revisions/",
+    "/models/badger/revisions/",
     "/models/owl/deploy/",
     "/models/owl/delete/",
     "/models/owl/code/",

@@ -72,7 +72,9 @@ find('inputs').addEventListener('submit', async (event) => {
   run.disabled = true;
   run.textContent = 'Running …';
   try {
-    show(await call('/query', { method: 'POST', body, headers: { 'Content-Type': 'application/json' } }));
+    const answer = await call('/query', { method: 'POST', body, headers: { 'Content-Type': 'application/json' } });
+    show(answer);
+    offerToKeep(body, answer);
   } catch {
     show({ status: 'no answer', ok: false, text: JSON.stringify({ error: 'The connection was lost. Try again.' }) });
   } finally {
@@ -90,6 +92,18 @@ function show(answer) {
   find('json').textContent = typeof value === 'string' ? value : JSON.stringify(value, null, 2);
   find('result').replaceChildren(...(answer.ok ? results(value) : [make('p', { class: 'error' }, String(reason(answer)))]));
   time(answer);
+}
+
+// What was asked and how it was answered, ready to be kept: only people who may write have this form.
+function offerToKeep(body, answer) {
+  const form = place.querySelector('[data-golden]');
+  if (!form) return;
+  const said = parsed(answer.text);
+  const keys = said && typeof said === 'object' && !Array.isArray(said) ? Object.keys(said) : [];
+  form.elements.input.value = body;
+  form.elements.expected_status.value = answer.status;
+  form.elements.expected_keys.value = keys.filter((key) => !key.includes(',')).slice(0, 50).join(', ');
+  form.hidden = false;
 }
 
 function results(value) {
