@@ -112,8 +112,9 @@ def reach(model: HostedModel, *, number: int, now: datetime) -> bool:
     target, made = Target.objects.get_or_create(
         revision=revision, defaults={"model": model, "asked_at": now}
     )
-    due = Q(retry_at=None) | Q(retry_at__lte=now)
-    model.targets.filter(due, pk=target.pk).update(asked_at=now, retry_at=None, failure_reason="")
+    rows = model.targets.filter(pk=target.pk)
+    rows.filter(share=None).update(asked_at=now)
+    rows.filter(retry_at__lte=now).update(retry_at=None, failure_reason="")
     _announce(model)
     return made
 
@@ -195,12 +196,11 @@ def _try_beside(
     validation.check_share(share)
     HostedModel.objects.select_for_update().get(pk=model.pk)  # one canary at a time
     model.targets.filter(share__isnull=False).exclude(revision=revision).delete()
-    chosen = {"share": share, "asked_at": now, "retry_at": None, "failure_reason": ""}
-    target, _ = Target.objects.update_or_create(
-        revision=revision,
-        defaults=chosen,
-        create_defaults={"model": model, "created_by": created_by, **chosen},
-    )
+    target, _ = Target.objects.get_or_create(revision=revision, defaults={"model": model})
+    if target.share is None:  # else it is the share that changes, and the trial goes on
+        target.asked_at, target.created_by = now, created_by
+    target.share, target.retry_at, target.failure_reason = share, None, ""
+    target.save()
     _announce(model)
     return target
 

@@ -232,9 +232,11 @@ def _examined(ready: Ready, *, during: State, lease: Lease, tools: Tools) -> Rea
 
 def note_ready(ready: Ready, *, now: datetime, takes_traffic: bool = True) -> None:
     """Give the replica its address; callers hold a transaction."""
-    if takes_traffic:
-        new = Revision.objects.filter(pk=ready.replica.revision_id, admitted_at=None)
-        new.update(admitted_at=now)
+    revision_id = ready.replica.revision_id
+    new = Revision.objects.filter(pk=revision_id, admitted_at=None)
+    if takes_traffic and new.update(admitted_at=now):
+        # Its trial begins now, however long ago it was deployed.
+        HostedModel.objects.filter(revision=revision_id).update(revision_changed_at=now)
     Replica.objects.filter(pk=ready.replica.pk).update(
         status=ReplicaStatus.READY,
         host=ready.observed.host,

@@ -41,7 +41,7 @@ class HostedModel(models.Model):
     revision = models.ForeignKey(
         "hosting.Revision", on_delete=models.PROTECT, null=True, related_name="+"
     )
-    # What was current before, since when it no longer is, and the number of the newest one.
+    # What was current before, since when what is current serves, and the number of the newest one.
     previous_revision = models.ForeignKey(
         "hosting.Revision", on_delete=models.PROTECT, null=True, related_name="+", editable=False
     )

@@ -19,7 +19,8 @@ class Target(models.Model):
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
     )
-    asked_at = models.DateTimeField(default=timezone.now)  # the last time it was woken or chosen
+    # The last time somebody woke it by its address; of a canary, when it began.
+    asked_at = models.DateTimeField(default=timezone.now)
     failure_reason = models.TextField(blank=True)
     retry_at = models.DateTimeField(null=True)
 

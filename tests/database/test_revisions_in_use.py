@@ -567,6 +567,28 @@ def test_a_deploy_that_fails_more_than_the_one_before_is_rolled_back(
     assert trials.call_off_failing(now=later(seconds=40)) == 0
 
 
+def test_a_revision_deployed_asleep_is_on_trial_from_its_first_wake(
+    awake, tools, usage_event, clock
+):
+    operations.sleep(awake, cause="ada", now=NOON)
+    reconcile(awake.pk, tools=tools)
+    deploy(awake)
+    woken = clock.advance(hours=3)
+    operations.wake(awake, cause="request", now=woken)
+    reconcile(awake.pk, tools=tools)
+    used(usage_event, awake, 2, failed=25, at=woken + timedelta(seconds=10))
+
+    assert trials.call_off_failing(now=woken + timedelta(seconds=20)) == 1
+
+
+def test_a_changed_share_does_not_begin_the_trial_anew(canary, usage_event):
+    used(usage_event, canary, 2, failed=25, at=later(seconds=10))
+    operations.start_canary(canary, number=2, share=50, created_by=None, now=later(seconds=20))
+    operations.reach(canary, number=2, now=later(seconds=20))
+
+    assert trials.call_off_failing(now=later(seconds=30)) == 1
+
+
 def test_a_canary_that_fails_more_is_aborted(canary, tools, usage_event):
     used(usage_event, canary, 1, ok=30, failed=1, at=later(seconds=10))
     used(usage_event, canary, 2, ok=5, failed=15, at=later(seconds=10))
