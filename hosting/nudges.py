@@ -20,6 +20,7 @@ RECONCILE = "workers.reconcile"
 SWEEP = "workers.sweep"
 HOLD = "workers.hold"
 BUILD = "workers.build"
+DESCRIBE = "workers.describe"
 PRUNE = "workers.prune"
 BOOKS = "workers.keep_books"
 PROOF = "workers.prove_books"
@@ -34,6 +35,7 @@ QUEUES = {
     HOLD: LIFECYCLE_QUEUE,
     LEASES: LIFECYCLE_QUEUE,  # requests wait for it: not behind the books
     BUILD: LIFECYCLE_QUEUE,
+    DESCRIBE: LIFECYCLE_QUEUE,
     PRUNE: DEFAULT_QUEUE,
     BOOKS: DEFAULT_QUEUE,
     PROOF: DEFAULT_QUEUE,

@@ -239,7 +239,7 @@ def _spoken(revision: Revision) -> dict[str, Any]:
         "protocol": revision.protocol,
         "query_path": protocol.query_path(chosen),
         "info_path": protocol.info_path(chosen),
-        "info": protocol.info(chosen),
+        "info": protocol.info(chosen) or revision.info or None,
         "concurrency": protocol.default_concurrency if concurrency is None else concurrency,
     }
 

@@ -48,6 +48,8 @@ class FakeRuntime:
     paused: list[str] = field(default_factory=list)
     resumed: list[str] = field(default_factory=list)
     specs: dict[str, ReplicaSpec] = field(default_factory=dict)
+    outputs: dict[str, str] = field(default_factory=dict)  # image -> what one run prints
+    run_once: list[ReplicaSpec] = field(default_factory=list)
     built: set[str] = field(default_factory=set)
     failing_builds: set[str] = field(default_factory=set)
     _observed: dict[str, Observed] = field(default_factory=dict)
@@ -138,6 +140,13 @@ class FakeRuntime:
         """What was written; followed, it ends as when the engine goes away."""
         self._answer()
         yield from [each for each in self._logs.get(name, []) if each.at > after]
+
+    def output_of(self, spec: ReplicaSpec, *, seconds: float) -> str:
+        self._answer()
+        self.run_once.append(spec)
+        if spec.image not in self.outputs:
+            raise ReplicaFailed("It did not end in time.")
+        return self.outputs[spec.image]
 
     def is_built(self, recipe: Recipe) -> bool:
         self._answer()

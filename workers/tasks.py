@@ -9,7 +9,7 @@ from django.utils import timezone
 from hosting import nudges, wire
 from hosting.billing import books, leases
 from hosting.errors import ModelInactive, RuntimeUnavailable, WakeBackoff
-from hosting.lifecycle import builds, engine, operations
+from hosting.lifecycle import builds, describing, engine, operations
 from hosting.lifecycle.clock import SystemClock
 from hosting.lifecycle.holding import hold
 from hosting.lifecycle.readiness import probe
@@ -74,6 +74,17 @@ def reconcile_model(*, model_id: int, **_: object) -> None:
 def build_image(*, slug: str, **_: object) -> None:
     """Build one catalogue image, unless it is there."""
     builds.run(slug, runtime=engine.runtime(), clock=SystemClock())
+
+
+@shared_task(
+    name=nudges.DESCRIBE,
+    autoretry_for=(RuntimeUnavailable,),
+    retry_backoff=True,
+    max_retries=3,
+)
+def describe_revision(*, revision_id: int, **_: object) -> None:
+    """Find out what a revision takes and gives."""
+    describing.find_out(revision_id, tools=tools())
 
 
 @shared_task(name=nudges.SWEEP)

@@ -7,7 +7,7 @@ from functools import partial
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import F, Q
 
 from hosting import catalogue, nudges
 from hosting.errors import BuildFailed, HostingError
@@ -133,3 +133,8 @@ def _nudge_waiting(slug: str) -> None:
     waiting = HostedModel.objects.filter(in_use, state__in=[State.AWAKENING, State.AWAKE])
     for model_id in waiting.values_list("pk", flat=True).distinct():
         nudges.reconcile(settings.REDIS_URL, model_id=model_id)
+    undescribed = Revision.objects.filter(
+        image=f"catalogue:{slug}", info="", model__revision=F("pk"), model__deleted_at=None
+    )
+    for revision_id in undescribed.values_list("pk", flat=True):
+        nudges.send(settings.REDIS_URL, nudges.DESCRIBE, revision_id=revision_id)

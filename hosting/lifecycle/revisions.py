@@ -13,7 +13,7 @@ from django.utils import timezone
 from accounts.models import User
 from hosting import route_table
 from hosting.errors import InvalidValue, NoCanary
-from hosting.lifecycle import builds, machine, validation
+from hosting.lifecycle import builds, describing, machine, validation
 from hosting.lifecycle.specs import RevisionSpec
 from hosting.models import HostedModel, Revision, Target
 
@@ -45,6 +45,7 @@ def deploy(
         _try_beside(model, made, share=canary_share, created_by=created_by, now=now)
     if made.catalogue_slug is not None:
         builds.request(made.catalogue_slug)
+    describing.request(made)
     return made
 
 

@@ -10,7 +10,17 @@ from django.db.models import Q
 
 from hosting import protocols, registries, route_table, secrets
 from hosting.errors import HostingError, RuntimeUnavailable
-from hosting.lifecycle import builds, capacity, golden, holding, machine, replicas, revisions, wakes
+from hosting.lifecycle import (
+    builds,
+    capacity,
+    describing,
+    golden,
+    holding,
+    machine,
+    replicas,
+    revisions,
+    wakes,
+)
 from hosting.lifecycle.leases import Lease
 from hosting.lifecycle.readiness import intervals
 from hosting.lifecycle.tools import Tools
@@ -244,6 +254,7 @@ def note_ready(ready: Ready, *, now: datetime, takes_traffic: bool = True) -> No
         listening_at=ready.replica.listening_at,
         ready_at=now,
     )
+    describing.request(ready.replica.revision)
 
 
 def _become_ready(model: HostedModel, ready: Ready, *, tools: Tools) -> None:

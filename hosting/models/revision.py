@@ -42,6 +42,10 @@ class Revision(models.Model):
     wake_seconds = models.FloatField(null=True, editable=False)
     slow_wake_seconds = models.FloatField(null=True, editable=False)
 
+    # What it says of its command, as JSON text: from its manifest, then from the model itself.
+    info = models.TextField(blank=True, editable=False)
+    info_heard = models.BooleanField(default=False, editable=False)
+
     model_id: int
 
     class Meta:

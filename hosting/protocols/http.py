@@ -1,6 +1,7 @@
 """Any HTTP server: its owner says where the health and query routes are."""
 
 import json
+from collections.abc import Mapping
 
 from hosting.protocols.base import Readiness, Settings
 from hosting.protocols.paths import checked_path, checked_port
@@ -15,6 +16,7 @@ class PlainHttp:
     default_port = 8080
     default_concurrency = 0
     port_variable = "PORT"
+    manifest_environment: Mapping[str, str] = {}
 
     def environment(self, settings: Settings) -> dict[str, str]:
         """PORT is what most servers read."""
@@ -49,3 +51,7 @@ class PlainHttp:
             "outputs": [_ANYTHING],
         }
         return json.dumps(spec, sort_keys=True)
+
+    def info_in(self, manifest: str, settings: Settings) -> str | None:
+        """There is none."""
+        return None

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 
 from hosting.errors import InvalidValue
 from hosting.protocols.base import Readiness, Settings
@@ -19,6 +20,7 @@ class Runway:
     default_port = 9000
     default_concurrency = 1  # the SDK's server answers one request at a time
     port_variable = "RW_PORT"
+    manifest_environment: Mapping[str, str] = {"RW_META": "1"}  # without running set-up
 
     def environment(self, settings: Settings) -> dict[str, str]:
         """The options travel as JSON; one that is missing and has no default ends the container."""
@@ -54,6 +56,27 @@ class Runway:
     def info(self, settings: Settings) -> str | None:
         """Only the container knows its fields."""
         return None
+
+    def info_in(self, manifest: str, settings: Settings) -> str | None:
+        """The command's spec in the words and order of the SDK's own server."""
+        spec = _command_in(manifest, settings.command)
+        if spec is None:
+            return None
+        return json.dumps(spec, sort_keys=True, separators=(",", ":")) + "\n"
+
+
+def _command_in(manifest: str, command: str) -> dict[str, object] | None:
+    """Find a command in what the image printed; what its imports wrote before is skipped."""
+    for line in reversed(manifest.splitlines()):
+        try:
+            said = json.loads(line)
+        except ValueError:
+            continue
+        commands = said.get("commands") if isinstance(said, dict) else None
+        if isinstance(commands, list):
+            named = (each for each in commands if isinstance(each, dict))
+            return next((each for each in named if each.get("name") == command), None)
+    return None
 
 
 def _checked_command(command: str) -> str:

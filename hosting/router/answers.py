@@ -14,6 +14,7 @@ class Problem(NamedTuple):
     message: str
     retry_after: int | None = None
     lines: tuple[bytes, ...] = ()
+    field: str | None = None  # the input that is wrong
 
     def saying(self, message: str, *, retry_after: int | None = None) -> "Problem":
         """The same problem in other words."""
@@ -57,6 +58,7 @@ MODEL_DIED = Problem(500, "model_died", "The model ended before it answered. Loo
 MODEL_GARBLED = Problem(
     500, "model_garbled", "The model's answer is not valid HTTP. Look at its logs."
 )
+INVALID_INPUT = Problem(422, "invalid_input", "The input does not fit what the model takes.")
 UNSUPPORTED_CODING = Problem(501, "unsupported_coding", "Send the body plain or as “chunked” only.")
 UPGRADE_REFUSED = Problem(503, "upgrade_refused", "The model did not open a WebSocket.")
 TOO_MANY_HELD = Problem(503, "queue_full", "Too many requests wait for this model. Try again.", 5)
@@ -126,7 +128,9 @@ _JSON = b"Content-Type: application/json"
 _ALLOWED_HEADERS = b"Authorization, Content-Type, X-Runway-Output-Format, Idempotency-Key"
 
 
-def error_body(*, status: int, code: str, message: str, request_id: str) -> bytes:
+def error_body(
+    *, status: int, code: str, message: str, request_id: str, field: str | None = None
+) -> bytes:
     """The JSON of an error, the one shape there is."""
     error = {
         "message": message,
@@ -134,6 +138,8 @@ def error_body(*, status: int, code: str, message: str, request_id: str) -> byte
         "code": code,
         "request_id": request_id,
     }
+    if field is not None:
+        error["param"] = field  # as OpenAI's clients call it
     return json.dumps({"error": error}, ensure_ascii=False).encode()
 
 
@@ -147,7 +153,11 @@ def refuse(
 ) -> bytes:
     """A whole answer that says no."""
     body = error_body(
-        status=problem.status, code=problem.code, message=problem.message, request_id=request_id
+        status=problem.status,
+        code=problem.code,
+        message=problem.message,
+        request_id=request_id,
+        field=problem.field,
     )
     said = [*lines, *problem.lines]
     if problem.retry_after is not None:

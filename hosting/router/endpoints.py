@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
+from hosting.protocols import inputs
+from hosting.protocols.inputs import Misfit, Spec
 from hosting.router.answers import NOT_FOUND, Problem
 from hosting.router.paces import Paces
 from hosting.router.pool import Replica, Served
@@ -20,6 +22,9 @@ from hosting.wire import Asker, Report, Route
 
 # Protocols whose servers have routes of their own under /v1 for callers to use.
 PASS_THROUGH = frozenset({"openai"})
+# Protocols whose queries are objects with a value per input that /v1/info names.
+DESCRIBED = frozenset({"runway"})
+MOST_CHECKED_BYTES = 256 * 1024  # reading JSON keeps everybody else waiting
 
 
 class Waiter(Protocol):
@@ -76,7 +81,9 @@ class Endpoint:
         self.limit = route.concurrency
         self.max_body: int = _shared(route.max_body_bytes)
         self.timeout: float = _shared(route.request_timeout_seconds)
-        self.info_at_hand = route.info_path is None
+        # Of a sleeper, what is known of it: a model that is awake answers for itself.
+        self.info_at_hand = not route.info_path or (bool(route.info) and not route.replicas)
+        self._inputs: Sequence[Spec] | bool | None = False  # not read yet
         self.payment_required = route.payment_required
         self.unpaid_tokens = route.unpaid_tokens
         self.capped = bool(route.caps or route.capped_tokens)
@@ -109,6 +116,14 @@ class Endpoint:
         self.let_in()
         if self.changed is not None:
             self.changed()
+
+    def misfit_of(self, body: bytes) -> Misfit | None:
+        """What is wrong with a query for a model that is not awake, as far as can be told."""
+        if self.route.protocol not in DESCRIBED or len(body) > MOST_CHECKED_BYTES:
+            return None
+        if isinstance(self._inputs, bool):
+            self._inputs = inputs.read_specs(self.route.info)
+        return None if self._inputs is None else inputs.misfit_of(body, self._inputs)
 
     def withdraw(self) -> None:
         """The model is gone: nobody goes in any more, and nobody waits."""

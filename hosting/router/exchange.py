@@ -124,7 +124,7 @@ class Exchange(Relay):
         if replica is not None:
             self.go(replica)
             return
-        problem = self.node.waking.hold(self, endpoint)
+        problem = self._misfit() or self.node.waking.hold(self, endpoint)
         if problem is not None:
             self.give_up(problem)
 
@@ -135,6 +135,18 @@ class Exchange(Relay):
             self.node.held -= 1
         self.endpoint = endpoint
         self.seek_slot()
+
+    def _misfit(self) -> Problem | None:
+        """What would make a wake pointless: an input the model can't take."""
+        if self.kind != Kind.QUERY or self.endpoint.replicas or not self.body_done:
+            return None
+        if any(line[:17].lower() == b"content-encoding:" for line in self.request.lines):
+            return None
+        body = self.body if isinstance(self.body, bytes) else b"".join(self.body)
+        misfit = self.endpoint.misfit_of(body)
+        if misfit is None:
+            return None
+        return answers.INVALID_INPUT.saying(misfit.sentence)._replace(field=misfit.field)
 
     def go(self, replica: Replica) -> None:
         """Go in with this slot."""

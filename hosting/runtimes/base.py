@@ -176,6 +176,12 @@ class Runtime(Protocol):
         with the time of the last line. Of a replica that writes a lot only the last part is kept.
         """
 
+    def output_of(self, spec: ReplicaSpec, *, seconds: float) -> str:
+        """Run once, without a network where that is possible, and return what stdout got.
+
+        Raises ReplicaFailed when it fails or takes longer. No replica: it is never listed.
+        """
+
     def is_built(self, recipe: Recipe) -> bool:
         """Whether the catalogue image of exactly this fingerprint is there."""
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from docker.errors import APIError, NotFound
-from docker.types import DeviceRequest, LogConfig, Mount, Ulimit
+from docker.types import Mount
 
 from hosting.errors import ReplicaFailed
-from hosting.runtimes import box, docker_log
+from hosting.runtimes import box, docker_box, docker_log, docker_once
 from hosting.runtimes.base import (
     LOCAL,
     Node,
@@ -208,6 +208,16 @@ class DockerRuntime:
                 if output.at > after:
                     yield output
 
+    def output_of(self, spec: ReplicaSpec, *, seconds: float) -> str:
+        """In the box of a model, without even its network."""
+        return docker_once.output_of(
+            spec,
+            engine=self._engine,
+            images=self._images,
+            installation=self.installation,
+            seconds=seconds,
+        )
+
     def is_built(self, recipe: Recipe) -> bool:
         """Whether the engine has the image of this fingerprint."""
         with answering(f"The image of {recipe.slug} could not be looked up"):
@@ -268,7 +278,7 @@ class DockerRuntime:
                 # The first result of a health check comes after a whole interval: we probe.
                 healthcheck={"test": ["NONE"]},
                 host_config=client.create_host_config(
-                    **self._box(spec, holder), mounts=self._mounts(spec)
+                    **docker_box.walls(spec), **self._network_for(holder), mounts=self._mounts(spec)
                 ),
             )
         except NotFound as error:
@@ -290,33 +300,10 @@ class DockerRuntime:
             folder = Path(volume["Mountpoint"]) / container
         return [Mount(box.SECRETS, str(folder), type="bind", read_only=True)]
 
-    def _box(self, spec: ReplicaSpec, holder: Holder | None = None) -> dict[str, Any]:
-        """Every wall a model lives in; each was tried against an abusive container."""
-        memory = f"{spec.resources.memory_mb}m"
-        gpus = DeviceRequest(count=spec.resources.gpus, capabilities=[["gpu"]])
-        network: dict[str, Any] = (
-            {"network_mode": f"container:{holder.id}"}
-            if holder
-            else {"network_mode": self._network.name, **box.RESOLVER}
-        )
-        return {
-            **network,
-            "device_requests": [gpus] if spec.resources.gpus else None,
-            "read_only": True,  # a writable root can fill the host's disk
-            "tmpfs": {"/tmp": f"rw,noexec,nosuid,nodev,mode=1777,size={box.TMP_MB}m"},  # noqa: S108
-            "shm_size": f"{box.TMP_MB}m",
-            "mem_limit": memory,
-            "memswap_limit": memory,  # equal: no swap
-            "nano_cpus": int(spec.resources.cpus * 1_000_000_000),
-            "pids_limit": spec.resources.pids,
-            "ulimits": [Ulimit(name="nofile", soft=box.OPEN_FILES, hard=box.OPEN_FILES)],
-            "cap_drop": ["ALL"],
-            "security_opt": ["no-new-privileges"],
-            "init": True,  # PID 1 that forwards SIGTERM and reaps: stopping takes no 10 s
-            "oom_score_adj": 500,  # a host short of memory takes a model before the platform
-            "log_config": LogConfig(type=LogConfig.types.JSON, config=box.LOG_OPTIONS),
-            "restart_policy": None,  # a replica is never restarted; a new wake is a new one
-        }
+    def _network_for(self, holder: Holder | None) -> dict[str, Any]:
+        if holder:
+            return {"network_mode": f"container:{holder.id}"}
+        return {"network_mode": self._network.name, **box.RESOLVER}
 
     def _inspect(self, name: str) -> dict[str, Any] | None:
         return self._inspect_container(self._container(name))

@@ -14,8 +14,10 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _PORTS = range(20000, 30000)
 _LOG_BYTES = 1024 * 1024
 _OPEN_FILES = 4096
+_MOST_OUTPUT = 256 * 1024
 
 
 class ProcessRuntime:
@@ -176,6 +179,33 @@ class ProcessRuntime:
             return found is not None and found.status == Status.RUNNING
 
         return process_log.lines(folder, after=after, more=more)
+
+    def output_of(self, spec: ReplicaSpec, *, seconds: float) -> str:
+        """With the files of its build, in a session of its own that ends with it."""
+        build = self._build_of(spec)
+        with tempfile.TemporaryDirectory() as folder:
+            launch = _launch(spec, build, port=0)
+            with subprocess.Popen(
+                launch["arguments"],
+                cwd=launch["directory"],
+                env=_environment(spec, build, Path(folder), 0),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+                errors="replace",
+                start_new_session=True,
+            ) as server:
+                try:
+                    output, _ = server.communicate(timeout=seconds)
+                except subprocess.TimeoutExpired:
+                    raise ReplicaFailed(f"It did not end within {seconds:g} s.") from None
+                finally:
+                    with suppress(ProcessLookupError):
+                        os.killpg(server.pid, signal.SIGKILL)
+        if server.returncode:
+            raise ReplicaFailed(f"It ended with code {server.returncode}.")
+        return output[:_MOST_OUTPUT]
 
     def is_built(self, recipe: Recipe) -> bool:
         """Whether the build of exactly this fingerprint is there and is the one that starts."""

@@ -16,7 +16,7 @@ from docker.errors import APIError, NotFound
 from docker.types import EndpointSpec, SecretReference, ServiceMode
 
 from hosting.errors import ReplicaFailed
-from hosting.runtimes import box, docker_log
+from hosting.runtimes import box, docker_log, docker_once
 from hosting.runtimes.base import (
     Node,
     Observed,
@@ -195,6 +195,16 @@ class SwarmRuntime:
                 if not follow or state_of(task) not in ALIVE:
                     return
                 time.sleep(_FOLLOW_SECONDS)
+
+    def output_of(self, spec: ReplicaSpec, *, seconds: float) -> str:
+        """On the manager's own engine, which has or gets the image: no service is needed."""
+        return docker_once.output_of(
+            spec,
+            engine=self._engine,
+            images=self._images,
+            installation=self.installation,
+            seconds=seconds,
+        )
 
     def is_built(self, recipe: Recipe) -> bool:
         """Whether the manager's engine has the image of this fingerprint."""

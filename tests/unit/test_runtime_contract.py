@@ -1,5 +1,6 @@
 """What every runtime promises, the fake included: one suite, so that the fake can't lie."""
 
+import json
 import queue
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -323,3 +324,27 @@ def test_a_variable_of_a_replica_is_in_no_file_of_ours(world):
     eventually(lambda: "Ready" in said(world.runtime, "replica-26"))
 
     assert world.found_on_disk(secret) == []
+
+
+def test_one_run_returns_what_was_printed_and_is_no_replica(world):
+    wanted = spec("describe-1", environment={**worlds.ENVIRONMENT, "RW_META": "1"})
+    if world.runtime.name == "fake":
+        world.runtime.outputs[wanted.image] = '{"commands": [], "options": []}\n'
+
+    manifest = json.loads(world.runtime.output_of(wanted, seconds=30))
+
+    assert {"commands", "options"} <= set(manifest)
+    assert world.runtime.replicas() == []
+
+
+def test_one_run_that_fails_or_does_not_end_is_told_and_leaves_nothing(world):
+    fails = spec("describe-2", arguments=["python", "-c", "raise SystemExit(3)"])
+    stays = spec("describe-3", arguments=["python", "-c", "import time; time.sleep(600)"])
+    if world.runtime.name == "fake":
+        world.runtime.outputs.clear()
+
+    for wanted in (fails, stays):
+        with pytest.raises(ReplicaFailed):
+            world.runtime.output_of(wanted, seconds=2)
+
+    assert world.runtime.replicas() == []
