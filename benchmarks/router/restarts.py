@@ -45,10 +45,6 @@ class Load:
         self._stopping = True
         await asyncio.gather(*callers)
 
-    async def first_answer(self) -> None:
-        """Wait until the router serves."""
-        await _ask(*await self._connect(), measure.head("/v1/vary"))
-
     async def _keep(self, rate: float) -> None:
         connection = None
         while not self._stopping:
@@ -133,7 +129,6 @@ async def _restart(target: Target, count: int) -> None:
 
 async def _run(target: Target, count: int) -> Load:
     load = Load(target)
-    await load.first_answer()
     await load.run(asyncio.create_task(_restart(target, count)))
     return load
 

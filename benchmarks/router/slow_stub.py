@@ -13,10 +13,11 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     try:
         while head := await reader.readuntil(b"\r\n\r\n"):
             path = head.split(b" ")[1]
+            _, named, length = head.partition(b"Content-Length: ")
+            await reader.readexactly(int(length.split(b"\r")[0]) if named else 0)
             if path == b"/v1/events":
                 await _stream(writer)
             elif path == b"/v1/upload":
-                await reader.readexactly(int(head.split(b"Content-Length: ")[1].split(b"\r")[0]))
                 _answer(writer, b"taken")
             elif path == b"/v1/slow":
                 try:

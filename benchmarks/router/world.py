@@ -101,6 +101,7 @@ def dormouse(made: World, *limits: str) -> Iterator[Target]:
         *(part for limit in limits for part in ("--limit", limit)),
     ]  # fmt: skip
     with process(command, core=TARGET_CORE, port=port) as pid:
+        _await_answer(port)  # its parent listens before there is anybody to answer
         yield Target("dormouse", port, pid)
 
 
@@ -176,6 +177,13 @@ def process(command: list[str], *, core: str, port: int) -> Iterator[int]:
             process.wait(15)
         except subprocess.TimeoutExpired:
             process.kill()
+
+
+def _await_answer(port: int) -> None:
+    with socket.create_connection(("127.0.0.1", port), 30) as sock:
+        sock.sendall(b"GET / HTTP/1.1\r\nHost: nobody\r\n\r\n")
+        if not sock.recv(1):
+            sys.exit("the router does not answer")
 
 
 def _await_listener(process: subprocess.Popen[bytes], port: int) -> None:
