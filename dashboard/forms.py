@@ -120,6 +120,11 @@ class RunsForm(PageForm):
         required=False,
         help_text="Others wait in line. 0: no limit. Empty: the protocol's own.",
     )
+    internet = forms.BooleanField(
+        required=False,
+        label="May reach the internet",
+        help_text="Else it reaches nothing. Other models and this host it never reaches.",
+    )
     environment = forms.CharField(
         required=False,
         help_text="One NAME=value per line. The model's code can read them.",
@@ -166,6 +171,7 @@ class RunsForm(PageForm):
             cpus=data["cpus"],
             gpus=data["gpus"] or 0,
             concurrency=data["concurrency"],
+            internet=data["internet"],
         )
 
     def _offer(self, entry: CatalogueEntry) -> None:
@@ -468,6 +474,7 @@ def revision_initial(revision: Revision) -> Mapping[str, Any]:
     initial |= {"memory_mb": revision.memory_mb, "cpus": f"{revision.cpus:g}"}
     initial["gpus"] = revision.gpus
     initial["concurrency"] = revision.concurrency
+    initial["internet"] = revision.internet
     lines = [f"{name}={value}" for name, value in revision.environment.items()]
     initial["environment"] = "\n".join(lines)
     for name, value in revision.options.items():

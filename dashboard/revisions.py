@@ -30,6 +30,7 @@ FIELDS = {
     "cpus": "CPUs",
     "gpus": "GPUs",
     "concurrency": "Requests at once",
+    "internet": "Internet",
     "port": "Port",
     "query_path": "Query path",
     "health_path": "Health path",
@@ -138,6 +139,8 @@ def _names(before: Any, now: Any) -> str:
 def _shown(name: str, value: Any) -> str:
     if value in (None, ""):
         return "the default"
+    if name == "internet":
+        return "yes" if value else "no"
     if name == "memory_mb":
         return memory(value)
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -26,6 +26,7 @@ class RevisionSpec:
     cpus: float = 1.0
     gpus: int = 0
     concurrency: int | None = None
+    internet: bool = False  # whether the model may reach the internet
 
 
 def catalogue_spec(

@@ -126,6 +126,7 @@ def spec_of(replica: Replica, *, alone: bool = False) -> ReplicaSpec:
         files=secret.files,
         resources=Resources(memory_mb=revision.memory_mb, cpus=revision.cpus, gpus=revision.gpus),
         arguments=revision.arguments,
+        internet=revision.internet,
         labels={
             "dormouse.installation": settings.INSTALLATION,
             "dormouse.model": model.subdomain,

@@ -28,6 +28,7 @@ class Revision(models.Model):
     memory_mb = models.PositiveIntegerField(default=512)
     cpus = models.FloatField(default=1.0)
     gpus = models.PositiveIntegerField(default=0)
+    internet = models.BooleanField(default=False)  # else it reaches nothing but its callers
     concurrency = models.PositiveIntegerField(null=True, blank=True)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"

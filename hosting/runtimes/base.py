@@ -66,6 +66,7 @@ class ReplicaSpec:
     # Secrets: name and content of files only the server may read, in the folder SECRETS_VARIABLE
     # names. Kept in memory, never on a disk.
     files: Mapping[str, str] = field(default_factory=dict, repr=False)
+    internet: bool = False  # whether it may reach the internet, where a runtime isolates
     port_variable: str = "PORT"  # the variable a process runtime sets when it chooses the port
     login: Login | None = None
     private: bool = False  # its registry must let us have it, even if the engine has it already

@@ -71,6 +71,7 @@ class DockerRuntime:
         self.installation = installation
         self._engine = Engine(address)
         self._network = ModelNetwork(network, self._engine)
+        self._way_out = ModelNetwork(f"{network}-internet", self._engine, internet=True)
         self._secrets = SecretFiles(secrets_dir, installation=installation)
         self._secrets_volume = secrets_volume
         self._holders = Holders(self._engine, self._network, installation=installation)
@@ -83,7 +84,7 @@ class DockerRuntime:
     @property
     def warning(self) -> str | None:
         """A wall that is missing, and how to put it up; known after the first start."""
-        return self._network.warning
+        return self._network.warning or self._way_out.warning
 
     def nodes(self) -> list[Node]:
         """The engine's machine, asked once: it does not grow."""
@@ -105,7 +106,7 @@ class DockerRuntime:
         if catalogue_slug(spec.image) is None and not is_reference(spec.image):
             raise ReplicaFailed(f"“{spec.image}” isn't an image reference.")
         with answering(f"{spec.image} could not be started"):
-            self._network.ensure()
+            self._ensure_network(spec)
             image = self._images.resolve(spec.image)
             if spec.private:
                 self._images.check_access(image, login=spec.login)
@@ -115,7 +116,7 @@ class DockerRuntime:
                 self._images.fetch(image, asked_for=spec.image, login=spec.login)
                 self._create_and_start(image, spec)
             except _NetworkGone:  # since we last looked: an engine that was set up anew
-                self._network.ensure(again=True)
+                self._ensure_network(spec, again=True)
                 self._create_and_start(image, replace(spec, holder=""))
             inspected = self._inspect(spec.name)
         observed = inspected and _observed(inspected)
@@ -231,6 +232,17 @@ class DockerRuntime:
         """Take the models' network away, when the installation is taken down for good."""
         with answering("The models' network could not be removed"):
             self._network.remove()
+            self._way_out.remove()
+
+    def _ensure_network(self, spec: ReplicaSpec, *, again: bool = False) -> None:
+        """A wall that is missing is told of; without that of the way out nobody goes there."""
+        network = self._way_out if spec.internet else self._network
+        network.ensure(again=again)
+        if spec.internet and network.warning:
+            raise ReplicaFailed(
+                "It may reach the internet, but nothing here can keep it from this host's own "
+                f"network. {network.warning}"
+            )
 
     def _container(self, name: str) -> str:
         return box.container_name(name, installation=self.installation)
@@ -239,7 +251,8 @@ class DockerRuntime:
         """Start what was only made, by us or by a worker that died there; never what has run."""
         container = self._container(spec.name)
         with self._slots:
-            holder = self._holders.find(spec.holder) if spec.holder else None
+            joins = spec.holder and not spec.internet  # holders are on the bridge without a way out
+            holder = self._holders.find(spec.holder) if joins else None
             if not self._create(image, spec, holder) and not self._is_only_made(spec.name):
                 return
             try:
@@ -278,7 +291,9 @@ class DockerRuntime:
                 # The first result of a health check comes after a whole interval: we probe.
                 healthcheck={"test": ["NONE"]},
                 host_config=client.create_host_config(
-                    **docker_box.walls(spec), **self._network_for(holder), mounts=self._mounts(spec)
+                    **docker_box.walls(spec),
+                    **self._network_for(spec, holder),
+                    mounts=self._mounts(spec),
                 ),
             )
         except NotFound as error:
@@ -300,7 +315,9 @@ class DockerRuntime:
             folder = Path(volume["Mountpoint"]) / container
         return [Mount(box.SECRETS, str(folder), type="bind", read_only=True)]
 
-    def _network_for(self, holder: Holder | None) -> dict[str, Any]:
+    def _network_for(self, spec: ReplicaSpec, holder: Holder | None) -> dict[str, Any]:
+        if spec.internet:  # the engine's resolver, too
+            return {"network_mode": self._way_out.name}
         if holder:
             return {"network_mode": f"container:{holder.id}"}
         return {"network_mode": self._network.name, **box.RESOLVER}

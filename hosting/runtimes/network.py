@@ -1,7 +1,8 @@
-"""The one network all model containers share, and the walls around it.
+"""The network model containers share, and the walls around it.
 
 The bridge is internal (no way out) and without traffic between containers; wall.py keeps the host's
-own services from them. The router talks to each container's address from the host.
+own services from them. Models whose owner lets them reach the internet are on a second bridge,
+which leads there and nowhere else. The router talks to each container's address from the host.
 """
 
 import threading
@@ -23,13 +24,14 @@ log = structlog.get_logger(__name__)
 class ModelNetwork:
     """Makes the network when it is missing. Any number of workers may do so at once."""
 
-    def __init__(self, name: str, engine: Engine) -> None:
+    def __init__(self, name: str, engine: Engine, *, internet: bool = False) -> None:
         self.name = name
+        self._internet = internet
         # The kernel allows 15 characters, and the firewall rule needs a name we choose.
         self.bridge = f"dm-{zlib.crc32(name.encode()):08x}"
         self.warning: str | None = None  # what a person should know, if a wall is missing
         self._engine = engine
-        self._wall = Wall(self.bridge, engine)
+        self._wall = Wall(self.bridge, engine, internet=internet)
         self._checked_at: float | None = None
         self._checking = threading.Lock()
 
@@ -64,7 +66,7 @@ class ModelNetwork:
                 client.create_network(
                     self.name,
                     driver="bridge",
-                    internal=True,
+                    internal=not self._internet,
                     check_duplicate=True,
                     labels={"dormouse.network": self.name},
                     options={

@@ -101,6 +101,11 @@ class SwarmRuntime:
         """Create the service, or find it; returns when its container runs, or is on its way."""
         if catalogue_slug(spec.image) is None and not is_reference(spec.image):
             raise ReplicaFailed(f"“{spec.image}” isn't an image reference.")
+        if spec.internet:
+            raise ReplicaFailed(
+                "On a cluster models can't be let out to the internet: its nodes have no walls for "
+                "that. Deploy it without, or host it on a single engine."
+            )
         with answering(f"{spec.name} could not be started"):
             if self._service(spec.name) is None:
                 if spec.private:

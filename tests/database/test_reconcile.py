@@ -247,3 +247,14 @@ def test_the_container_gets_the_protocols_environment_and_the_owners(host_model,
     assert spec.environment["RW_MODEL_OPTIONS"] == '{"size": 3}'
     assert spec.environment["MODE"] == "fast"
     assert spec.port == 9000
+
+
+def test_a_model_reaches_the_internet_only_where_its_revision_says_so(
+    host_model, tools, runtime, routes
+):
+    for internet in (False, True):
+        model = host_model(internet=internet)
+        operations.wake(model, cause="test", now=NOON)
+        reconcile(model.pk, tools=tools)
+
+    assert [runtime.specs[name].internet for name in runtime.started] == [False, True]

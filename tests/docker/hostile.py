@@ -19,7 +19,7 @@ def main(targets):
     dials = {
         "connect to another model": lambda: connect(*targets["neighbour"]),
         "connect to the metadata address": lambda: connect("169.254.169.254", 80),
-        "connect to the internet": lambda: connect("1.1.1.1", 443),
+        "connect to the internet": lambda: connect(*targets.get("internet", ["1.1.1.1", 443])),
         "resolve a name": lambda: socket.getaddrinfo("example.com", 80),
     }
     attempts = {
@@ -44,6 +44,8 @@ def main(targets):
     }
     for address, port in targets["host"]:
         dials[f"connect to the host at {address}:{port}"] = lambda a=address, p=port: connect(a, p)
+    for address, port in targets.get("near", []):
+        dials[f"connect nearby to {address}:{port}"] = lambda a=address, p=port: connect(a, p)
     outcomes = {name: outcome(attempt) for name, attempt in attempts.items()}
     with ThreadPoolExecutor(16) as dialers:  # each waits for an answer that doesn't come
         outcomes |= zip(dials, dialers.map(outcome, dials.values()), strict=True)

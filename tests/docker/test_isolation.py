@@ -5,12 +5,14 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import docker
 import pytest
 
 from hosting import catalogue
+from hosting.errors import ReplicaFailed
 from hosting.runtimes import wall
 from hosting.runtimes.base import Resources, Status
 from hosting.runtimes.engine import Engine
@@ -20,6 +22,8 @@ from tests.worlds import ask, eventually, ready, said, spec
 
 pytestmark = pytest.mark.docker
 
+# Other models: one that may go out, one that may not.
+NEIGHBOURS = (("abroad", True), ("at-home", False))
 HOSTILE = (Path(__file__).parent / "hostile.py").read_text()
 
 
@@ -63,9 +67,68 @@ def outcomes(docker_world, host_service):
     docker_world.start(spec("hostile", arguments=["python", "-c", HOSTILE, json.dumps(targets)]))
     eventually(lambda: ended(docker_world, "hostile"), within_seconds=60)
 
-    log = said(docker_world.runtime, "hostile")
+    return outcomes_in(said(docker_world.runtime, "hostile"))
+
+
+def outcomes_in(log):
     line = next(each for each in log.splitlines() if each.startswith("OUTCOMES "))
     return json.loads(line.removeprefix("OUTCOMES "))
+
+
+class Elsewhere:
+    """Another machine, as far as this host's routes tell: a namespace with addresses of ours."""
+
+    INTERNET = "203.0.113.7"
+    NEAR = ("10.203.0.7", "192.168.203.7", "100.64.203.7", "169.254.169.254")
+    PORT = 4321
+
+    def __init__(self) -> None:
+        self.name = f"dm-else-{os.getpid()}"
+        self._here, self._there = f"dme{os.getpid()}h", f"dme{os.getpid()}t"
+        self._server = None
+
+    def __enter__(self):
+        addresses = [self.INTERNET, *self.NEAR]
+        ip("netns", "add", self.name)
+        ip("link", "add", self._here, "type", "veth", "peer", self._there, "netns", self.name)
+        ip("addr", "add", "203.0.113.1/32", "dev", self._here)
+        ip("link", "set", self._here, "up")
+        for command in (["link", "set", "lo", "up"], ["link", "set", self._there, "up"]):
+            ip("-n", self.name, *command)
+        ip("-n", self.name, "route", "add", "203.0.113.1/32", "dev", self._there)
+        ip("-n", self.name, "route", "add", "default", "via", "203.0.113.1")
+        for address in addresses:
+            ip("-n", self.name, "addr", "add", f"{address}/32", "dev", self._there)
+            ip("route", "add", f"{address}/32", "dev", self._here)
+        serve = "import socket, sys\nlisten = socket.create_server(('', int(sys.argv[1])))\n"
+        serve += "while True: listen.accept()[0].close()"
+        inside = ["ip", "netns", "exec", self.name, sys.executable, "-c", serve, str(self.PORT)]
+        self._server = subprocess.Popen(inside)
+        for address in addresses:  # it is really there, and this host gets through
+            eventually(lambda a=address: dialled(a, self.PORT))
+        return self
+
+    def __exit__(self, *_):
+        if self._server is not None:
+            self._server.kill()
+            self._server.wait()
+        ip("link", "del", self._here)
+        ip("netns", "del", self.name)
+
+
+def ip(*arguments):
+    subprocess.run(["ip", *arguments], check=True, capture_output=True)
+
+
+def dialled(address, port):
+    socket.create_connection((address, port), timeout=1).close()
+    return True
+
+
+@pytest.fixture
+def elsewhere():
+    with Elsewhere() as machine:
+        yield machine
 
 
 @pytest.mark.skipif(
@@ -80,6 +143,61 @@ def test_a_hostile_model_gets_nowhere(outcomes, host_service, docker_world):
     assert docker_world.runtime.warning is None
     with pytest.raises(BlockingIOError):  # no datagram came either
         host_service[1].recv(64)
+
+
+@pytest.mark.skipif(
+    os.geteuid() != 0 or not shutil.which("iptables"),
+    reason="only root can set the firewall rules and lay out a network",
+)
+def test_a_model_that_may_reach_the_internet_reaches_nothing_else(
+    docker_world, host_service, elsewhere
+):
+    neighbours = [ready(docker_world.start(spec(name, internet=way))) for name, way in NEIGHBOURS]
+    port = host_service[0].getsockname()[1]
+    targets = {
+        "neighbour": [neighbours[0].host, neighbours[0].port],
+        "host": [[each, port] for each in host_addresses() if not each.startswith("127.")],
+        "internet": [elsewhere.INTERNET, elsewhere.PORT],
+        "near": [
+            *([each, elsewhere.PORT] for each in elsewhere.NEAR),
+            [neighbours[1].host, neighbours[1].port],
+        ],
+    }
+    arguments = ["python", "-c", HOSTILE, json.dumps(targets)]
+
+    docker_world.start(spec("traveller", internet=True, arguments=arguments))
+    eventually(lambda: ended(docker_world, "traveller"), within_seconds=60)
+
+    outcomes = outcomes_in(said(docker_world.runtime, "traveller"))
+    assert [name for name, outcome in outcomes.items() if outcome == "DONE"] == [
+        "connect to the internet"
+    ]
+    assert len(outcomes) > 25
+    with pytest.raises(BlockingIOError):
+        host_service[1].recv(64)
+
+
+@pytest.mark.skipif(
+    os.geteuid() != 0 or not shutil.which("iptables"),
+    reason="only root can set the firewall rules and lay out a network",
+)
+def test_a_model_that_may_not_reach_the_internet_does_not(docker_world, elsewhere):
+    code = f"import socket; socket.create_connection({(elsewhere.INTERNET, elsewhere.PORT)}, 3)"
+
+    docker_world.start(spec("homebody", arguments=["python", "-c", code]))
+
+    assert eventually(lambda: ended(docker_world, "homebody")).exit_code == 1
+
+
+def test_without_its_wall_nobody_goes_out(docker_world, monkeypatch):
+    monkeypatch.setattr(wall, "WALL_IMAGE", "dormouse/walls:not-there")
+    monkeypatch.setattr(wall.shutil, "which", lambda _: None)
+    helpless = docker_world.reopened()
+
+    with pytest.raises(ReplicaFailed, match="As root, run: iptables -I INPUT"):
+        docker_world.start(spec("stranded", internet=True), runtime=helpless)
+
+    assert helpless.find("stranded") is None
 
 
 def test_every_wall_is_there_as_the_engine_sees_it(docker_world, engine):
@@ -119,18 +237,22 @@ def test_the_network_lets_nobody_out_and_nobody_talk(docker_world, engine):
     assert network["Options"]["com.docker.network.bridge.enable_icc"] == "false"
 
 
-def test_a_worker_that_may_not_touch_the_firewall_has_the_wall_put_up_for_it():
+@pytest.mark.parametrize("internet", [False, True])
+def test_a_worker_that_may_not_touch_the_firewall_has_the_wall_put_up_for_it(internet):
     script = catalogue.EXAMPLES.parent / "scripts" / "build_base_image.sh"
     subprocess.run(["bash", script, WALL_IMAGE, "iptables"], check=True, capture_output=True)
     bridge = f"dm-t{os.getpid()}"
-    helpless = Wall(bridge, Engine(), may_set_it_itself=False)
-    rules = ["iptables-save", "-t", "filter"]
+    helpless = Wall(bridge, Engine(), internet=internet, may_set_it_itself=False)
 
     assert helpless.ensure() is None
+    assert helpless.ensure(again=True) is None
 
-    saved = subprocess.run(rules, capture_output=True, text=True, check=True).stdout
-    assert f"-A INPUT -i {bridge} -m conntrack --ctstate NEW -j DROP" in saved
-    Wall(bridge, Engine()).remove()
+    saved = subprocess.run(
+        ["iptables-save", "-t", "filter"], capture_output=True, text=True, check=True
+    ).stdout
+    assert saved.count(f"-A INPUT -i {bridge} -m conntrack --ctstate NEW -j DROP") == 1
+    assert (f"-A DOCKER-USER -d 169.254.0.0/16 -i {bridge} -j DROP" in saved) is internet
+    Wall(bridge, Engine(), internet=True).remove()
 
 
 def test_a_wall_nobody_may_put_up_is_told_with_the_command_to_run(monkeypatch):

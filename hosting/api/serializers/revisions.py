@@ -55,6 +55,7 @@ class RevisionSerializer(serializers.ModelSerializer[Revision]):
             "cpus",
             "gpus",
             "concurrency",
+            "internet",
             "created_at",
             "created_by",
             "rejected_at",
@@ -141,6 +142,12 @@ class NewRevisionSerializer(serializers.Serializer[Any]):
     gpus = serializers.IntegerField(min_value=0, max_value=MOST_GPUS, required=False)
     concurrency = serializers.IntegerField(
         min_value=0, max_value=10_000, allow_null=True, required=False, help_text="0: no limit."
+    )
+
+    internet = serializers.BooleanField(
+        required=False,
+        help_text="Whether the model may reach the internet. Other models, this host and its "
+        "network it never reaches.",
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
