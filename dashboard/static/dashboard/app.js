@@ -117,5 +117,7 @@ $('#dialog')?.addEventListener('close', () => $('#dialog-content').replaceChildr
 const once = $('[data-keep-off-history]');
 if (once) history.replaceState(null, '', once.dataset.keepOffHistory);
 $('[data-focus]')?.focus();
+// On a small screen the tabs scroll: show the one we are on.
+$('.tabs [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' });
 
 follow({ announce });
