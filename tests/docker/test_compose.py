@@ -104,6 +104,29 @@ def test_a_sleeping_model_answers_through_containers(compose: Compose, demo: dic
     assert compose.query(generator, prompt="The dormouse").json()["generated_text"]
 
 
+def test_secrets_reach_a_model_in_memory_and_its_log_reaches_the_web(
+    compose: Compose, demo: dict[str, Any]
+):
+    url = f"http://127.0.0.1:{compose.port}/api/v1/models/"
+    headers = {"Authorization": f"Bearer {demo['api_key']}"}
+    script = "print('it is', open('/run/secrets/token').read(), flush=True)"
+    revision = {
+        "image": "catalogue:echo",
+        "protocol": "http",
+        "arguments": ["python", "-c", script],
+    }
+
+    with httpx.Client(base_url=url, headers=headers, trust_env=False) as api:
+        api.post("", json={"subdomain": "secretive", "revision": revision}).raise_for_status()
+        secret = {"value": "a planted secret", "kind": "file"}
+        api.put("secretive/secrets/token/", json=secret).raise_for_status()
+        api.post("secretive/wake/").raise_for_status()
+        eventually(lambda: api.get("secretive/logs/").json()["results"])
+        said = [line["text"] for line in api.get("secretive/logs/").json()["results"]]
+
+    assert "it is ••••••" in said
+
+
 def test_the_dashboard_is_behind_the_same_address(compose: Compose, demo: dict[str, Any]):
     url = f"http://127.0.0.1:{compose.port}/api/v1/models/"
     headers = {"Authorization": f"Bearer {demo['api_key']}"}
