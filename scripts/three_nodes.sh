@@ -51,7 +51,7 @@ start() {
   # Numbers that a killed engine left may be somebody else's by now.
   rm -f "$home/docker.pid" "$home/docker.sock" "$home/exec/containerd/containerd.pid"
   cat >"$home/daemon.json" <<JSON
-{"icc": false, "userland-proxy": false, "no-new-privileges": true,
+{"icc": false, "userland-proxy": false, "no-new-privileges": true, "insecure-registries": ["$net.0/24"],
  "bip": "10.84.$node.1/24", "default-address-pools": [{"base": "10.85.$node.0/24", "size": 28}]}
 JSON
   # nsenter, not `ip netns exec`: that mounts a /sys without the cgroups. A /run of its own keeps

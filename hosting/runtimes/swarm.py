@@ -316,9 +316,7 @@ class SwarmRuntime:
         if task is None or state_of(task) in COMING:
             return Observed(name, Status.RUNNING, labels=given)
         machine = self._look_at_machines().get(task.get("NodeID", ""))
-        if (
-            state_of(task) != "running" or machine is None
-        ):  # the node is away, and its models with it
+        if state_of(task) != "running" or machine is None:  # a node that is away takes its models
             code = task["Status"].get("ContainerStatus", {}).get("ExitCode")
             return Observed(name, Status.EXITED, exit_code=code, labels=given)
         ports = task["Status"].get("PortStatus", {}).get("Ports", [])

@@ -28,6 +28,8 @@ ALIVE = COMING | {"running"}
 
 @dataclass(frozen=True, slots=True)
 class Machine:
+    """A node that is up, and what an operator said of it."""
+
     node: Node
     address: str
     walled: bool

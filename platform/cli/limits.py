@@ -25,10 +25,10 @@ _NAMES = ("memory MiB", "CPUs", "GPUs")
 @app.command("show")
 def show_capacity(as_json: AsJson = False) -> None:
     """Show each machine, what models hold of it, and the models that wait for room."""
-    held = read_held()
+    held, runtime = read_held(), engine.runtime()
     rooms = {
         name: (_plain(budget), _plain(held.by_node.get(name, Amount())))
-        for name, budget in budgets_of(engine.runtime().nodes()).items()
+        for name, budget in budgets_of(runtime.nodes()).items()
     }
     nodes = [{"node": name, "budget": most, "held": has} for name, (most, has) in rooms.items()]
     waiting = [
@@ -38,7 +38,10 @@ def show_capacity(as_json: AsJson = False) -> None:
     rows = [[name, *_of(has, most)] for name, (most, has) in rooms.items()]
     words = table(rows, headings=("node", *_NAMES))
     words += "".join(f"\n{each['model']} waits: {each['reason']}" for each in waiting)
-    show({"nodes": nodes, "waiting": waiting}, as_json=as_json, words=words)
+    warning = runtime.warning
+    words += f"\n{warning}" if warning else ""
+    shown = {"nodes": nodes, "waiting": waiting, "warning": warning}
+    show(shown, as_json=as_json, words=words)
 
 
 @app.command("limit")
