@@ -36,6 +36,7 @@ class Limits:
     refused_seconds: float = 1.0  # how long a refused connection is tried again before a new wake
     renudge_seconds: float = 3.0
     control_plane_seconds: float = 10.0
+    spool_segment_bytes: int = 8 << 20
     budget_seconds: float = 5.0  # how long a request waits for units of a cap
     stale_seconds: float = 60.0  # private models are not served on older news than this
     drain_seconds: float = 620.0

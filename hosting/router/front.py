@@ -57,8 +57,9 @@ def serve(node: Node, caller: Caller, request: Request, body: bytes, *, complete
         exchange = make(node, caller, request, endpoint=endpoint, target=target, token_id=token_id)
         caller.relay = exchange
         caller.max_body = endpoint.max_body
-        if not node.spool_writable():
-            exchange.give_up(answers.SPOOL_UNAVAILABLE)
+        problem = node.spool_problem()
+        if problem is not None:
+            exchange.give_up(problem)
         else:
             exchange.begin(body, complete=complete)
 

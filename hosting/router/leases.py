@@ -29,6 +29,7 @@ from hosting.wire import LeaseAnswer, LeaseStatement, leases_key
 if TYPE_CHECKING:
     from hosting.router.exchange import Exchange
     from hosting.router.node import Node
+    from hosting.router.spool import Spool
 
 logger = logging.getLogger(__name__)
 
@@ -131,10 +132,9 @@ class Cover(NamedTuple):
 class Leases:
     """The leases of one process, and the requests that wait for units."""
 
-    def __init__(self, node: Node, *, router: str, boot: int) -> None:
+    def __init__(self, node: Node, spool: Spool) -> None:
         self._node = node
-        self._router = router
-        self._boot = boot
+        self._spool = spool
         self._leases: dict[str, Lease] = {}
         self._numbers = 0
         self._waiting: deque[tuple[Exchange, float]] = deque()
@@ -194,7 +194,7 @@ class Leases:
     async def run(self, redis: Redis) -> None:
         """Ask, tell and return for ever. What is lost on the way is said again."""
         # Whatever a process before this one held can be settled as soon as we are heard of.
-        while not await self._node.nudge_leases(boot=self._boot, at=time.time(), statements=[]):
+        while not await self._tell([], at=time.time()):
             await asyncio.sleep(_TELL_SECONDS)
         while True:
             with suppress(TimeoutError):
@@ -216,21 +216,28 @@ class Leases:
         now = time.monotonic()
         last = [lease.state(now=now, last=True) for lease in self._leases.values()]
         if last:
-            await self._node.nudge_leases(boot=self._boot, at=time.time(), statements=last)
+            await self._tell(last, at=time.time())
 
     async def _ask(self, redis: Redis, due: list[Lease]) -> None:
         now, at = time.monotonic(), time.time()
         statements = [lease.state(now=now, last=False) for lease in due]
-        if not await self._node.nudge_leases(boot=self._boot, at=at, statements=statements):
+        if not await self._tell(statements, at=at):
             raise TimeoutError("the nudge was not sent")
         end = now + _ANSWER_SECONDS
         while any(lease.heard_sequence < lease.sequence for lease in due):
             left = end - time.monotonic()
             if left <= 0:
                 raise TimeoutError("the control plane doesn't answer")
-            said = await redis.blpop([leases_key(self._router)], timeout=min(1.0, left))
+            said = await redis.blpop([leases_key(self._spool.name)], timeout=min(1.0, left))
             if said is not None:
                 self._hear(cast(bytes, said[1]))
+
+    async def _tell(self, statements: list[LeaseStatement], *, at: float) -> bool:
+        """Say it; False when it wasn't sent, or before the spool had room for a first line."""
+        boot = self._spool.boot
+        if not boot:
+            return False
+        return await self._node.nudge_leases(boot=boot, at=at, statements=statements)
 
     def _hear(self, text: bytes) -> None:
         for each in json.loads(text):

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from functools import partial
 
 from hosting import nudges
+from hosting.router import answers
 from hosting.router.answers import Problem
 from hosting.router.caller import Caller
 from hosting.router.config import Config
@@ -46,7 +47,7 @@ class Node:
         self.scheme = config.scheme.encode()
         self.table = RouteTable(stale_after=config.limits.stale_seconds, clock=time.monotonic)
         self.waking = Waking(self)
-        self.leases = Leases(self, router=spool.name, boot=spool.boot)
+        self.leases = Leases(self, spool)
         self.pacing = Pacing(self)
         self.outbox = Outbox()
         self.request_ids = RequestIds()
@@ -91,9 +92,13 @@ class Node:
         refusals = self.counters.refusals
         refusals[problem.code] = refusals.get(problem.code, 0) + 1
 
-    def spool_writable(self) -> bool:
-        """Whether a request can be written down; if not, it isn't served."""
-        return self._spool.writable(now=time.monotonic())
+    def spool_problem(self) -> Problem | None:
+        """Why a request can't be written down: then it isn't served."""
+        if self._spool.writable(now=time.monotonic()):
+            return None
+        return answers.SPOOL_UNAVAILABLE.saying(
+            f"Requests can't be counted at the moment ({self._spool.problem}). Try again."
+        )
 
     def write_down(self, outcome: str, line: bytes, *, host: str) -> None:
         """Append a usage event."""

@@ -1,8 +1,9 @@
 """The router's append-only file of usage events. What is in it survives any kill.
 
-A segment is 8 MiB, allocated in full when it is made (a full disk shows then, not in the middle
-of a request) and mapped into memory: an append is a copy into the page cache, which outlives this
-process. `flush` makes it outlive the machine; it runs in a thread every 50 ms.
+A segment is 8 MiB, allocated in full when it is made and mapped into memory: an append is a copy
+into the page cache, which outlives this process. `flush` makes it outlive the machine; it runs in a
+thread every 50 ms. The next segment is always at hand, as `spare`: a full disk shows when no spare
+can be made, and the requests under way still have a whole segment to be written to.
 
 A line's newline is stored after the rest of it. So a reader that finds no newline yet, or the
 zeros of the unused rest, has met the end, for now. Segments are named by the milliseconds at which
@@ -13,6 +14,7 @@ import fcntl
 import mmap
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 SEGMENT_BYTES = 8 << 20
@@ -27,16 +29,19 @@ class Spool:
 
     def __init__(self, root: Path, name: str, *, segment_bytes: int = SEGMENT_BYTES) -> None:
         self._lock, self.directory = _claim(root, name)
-        self.boot = _count_boot(self.directory)
+        self.boot = 0  # which process in this place; 0 until there is room to write it down
         self._segment_bytes = segment_bytes
         self._file = -1
         self._full: list[int] = []  # segments to bring to the disk and close
         self._map: mmap.mmap | None = None
         self._end = 0
         self._dirty = False
-        self._sequence = 0
+        # Above all there are, even if the clock was set back: the shipper takes the last for open.
+        self._sequence = max((int(each.stem) for each in _segments(self.directory)), default=0)
+        self._spare: int | None = None  # an open file, allocated in full
         self._retry_at = 0.0
-        self._open_segment()
+        self.problem = ""  # why nothing can be written
+        self.writable(now=0.0)
 
     @property
     def name(self) -> str:
@@ -57,16 +62,18 @@ class Spool:
         self._dirty = True
 
     def writable(self, *, now: float) -> bool:
-        """Whether the next line has a place. Tries again every second where it has none."""
-        if self._map is not None and self._end + 1024 <= self._segment_bytes:
+        """Whether there is room for all that is under way. Tries again every second if not."""
+        if self._spare is not None:
             return True
         if now < self._retry_at:
             return False
         try:
-            self._open_segment()
-        except SpoolUnavailable:
+            self._prepare()
+        except OSError as error:
+            self.problem = str(error)
             self._retry_at = now + 1.0
             return False
+        self.problem = ""
         return True
 
     def flush(self) -> None:
@@ -81,23 +88,42 @@ class Spool:
         """Cut the segment to what is used and let the directory go."""
         self._close_segment()
         self.flush()
+        if self._spare is not None:
+            os.close(self._spare)
+            (self.directory / "spare").unlink()
         os.close(self._lock)
 
-    def _open_segment(self) -> None:
-        self._close_segment()
-        self._sequence = max(self._sequence + 1, int(time.time() * 1000))
-        path = self.directory / f"{self._sequence:016d}.log"
+    def _prepare(self) -> None:
+        """See to it that there is a segment and, beside it, a spare."""
+        self.boot = self.boot or _count_boot(self.directory)
+        self._spare = self._allocate()
+        if self._map is None:
+            self._open_segment()
+            self._spare = self._allocate()
+
+    def _allocate(self) -> int:
+        path = self.directory / "spare"
+        path.unlink(missing_ok=True)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
         try:
-            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
-            try:
-                os.posix_fallocate(handle, 0, self._segment_bytes)
-                self._map = mmap.mmap(handle, self._segment_bytes)
-            except OSError:
-                os.close(handle)
-                path.unlink()
-                raise
+            os.posix_fallocate(handle, 0, self._segment_bytes)
+        except OSError:
+            os.close(handle)
+            path.unlink()
+            raise
+        return handle
+
+    def _open_segment(self) -> None:
+        """Make the spare the segment."""
+        self._close_segment()
+        try:
+            handle = self._allocate() if self._spare is None else self._spare
         except OSError as error:
             raise SpoolUnavailable(*error.args) from error
+        self._spare = None
+        self._sequence = max(self._sequence + 1, int(time.time() * 1000))
+        self._map = mmap.mmap(handle, self._segment_bytes)
+        (self.directory / "spare").rename(self.directory / f"{self._sequence:016d}.log")
         self._file = handle
         self._end = 0
 
@@ -109,6 +135,10 @@ class Spool:
         os.ftruncate(self._file, self._end)
         self._full.append(self._file)
         self._file = -1
+
+
+def _segments(directory: Path) -> Iterator[Path]:
+    return directory.glob("[0-9]*.log")
 
 
 def _count_boot(directory: Path) -> int:

@@ -40,7 +40,7 @@ def run(
 async def _serve(
     config: Config, sockets: list[socket.socket], *, ready: Callable[[], None], life: int | None
 ) -> None:
-    spool = Spool(config.spool, config.router_id)
+    spool = Spool(config.spool, config.router_id, segment_bytes=config.limits.spool_segment_bytes)
     node = Node(config, spool=spool)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

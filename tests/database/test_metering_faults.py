@@ -55,10 +55,15 @@ def spool(tmp_path):
 
 def start_shipper(spool) -> subprocess.Popen[bytes]:
     """`manage.py ship_usage` on this test's database, as the supervisor starts it."""
+    return start("ship_usage", "--spool", spool, "--interval", "0.05")
+
+
+def start(*command: str) -> subprocess.Popen[bytes]:
+    """Run `manage.py` on this test's database."""
     name = connection.settings_dict["NAME"]
     url = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{name}").geturl()
     return subprocess.Popen(
-        [sys.executable, "manage.py", "ship_usage", "--spool", spool, "--interval", "0.05"],
+        [sys.executable, "manage.py", *command],
         cwd=settings.ROOT,
         env={**os.environ, "DATABASE_URL": url},
         stderr=subprocess.DEVNULL,

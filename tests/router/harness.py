@@ -252,7 +252,8 @@ def running_router(folder: Path, *arguments: str) -> Iterator[Router]:
         "--base-domain", "models.test", "--spool", str(folder / "spool"), "--router-id", "test",
         *arguments,
     ]  # fmt: skip
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'platform'}"}
+    paths = [str(ROOT), str(ROOT / "platform"), os.environ.get("PYTHONPATH", "")]
+    environment = {**os.environ, "PYTHONPATH": ":".join(filter(None, paths))}
     process = subprocess.Popen(command, stderr=log, env=environment, start_new_session=True)
     router = Router(port, folder / "spool", process)
     try:
