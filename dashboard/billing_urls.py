@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from dashboard.views import billing, usage
+from dashboard.views import billing, credits, usage
 
 urlpatterns = [
     path("usage/", usage.usage, name="usage"),
@@ -10,6 +10,9 @@ urlpatterns = [
     path("billing/", billing.overview, name="billing"),
     path("billing/budget/", billing.save_budget, name="save-budget"),
     path("billing/budget/remove/", billing.remove_budget, name="remove-budget"),
+    path("billing/credits/", credits.overview, name="credits"),
+    path("billing/credits/buy/", credits.buy, name="buy-credits"),
+    path("billing/credits/paying/", credits.save_paying, name="save-paying"),
     path("billing/<slug:number>/", billing.invoice, name="invoice"),
     path("billing/<slug:number>.<slug:kind>", billing.document, name="invoice-document"),
     path("billing/<slug:number>/<int:position>/", billing.line, name="invoice-line"),

@@ -5,9 +5,12 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from django.utils import timezone
+
 from accounts import operations as accounts
 from accounts.models import ApiKey, Membership, Role, Team, User
-from hosting.billing.models import Budget, Invoice, InvoiceKind, InvoiceLine, PlanPrice
+from hosting import secrets
+from hosting.billing.models import Budget, Invoice, InvoiceKind, InvoiceLine, PlanPrice, Purchase
 from hosting.lifecycle import golden_requests, operations
 from hosting.lifecycle.golden_requests import Sample
 from hosting.lifecycle.operations import Created
@@ -90,6 +93,30 @@ def make_invoice(team: Team, model: HostedModel) -> Invoice:
     return invoice
 
 
+def make_purchase(team: Team) -> Purchase:
+    """Credits for 25 dollars that were not paid yet."""
+    return Purchase.objects.create(
+        team=team,
+        amount=Decimal("25.00"),
+        currency="USD",
+        provider="manual",
+        reference=f"DM-{next(_numbers):08d}",
+    )
+
+
 def make_budget(team: Team) -> Budget:
     """A budget of the whole team that is far from used up."""
     return Budget.objects.create(team=team, amount=Decimal("50.00"))
+
+
+def make_secret(model: HostedModel) -> str:
+    """A secret of the model; its name."""
+    secrets.put(
+        model,
+        "API_TOKEN",
+        value="a planted secret",
+        kind="variable",
+        by=None,
+        now=timezone.now(),
+    )
+    return "API_TOKEN"

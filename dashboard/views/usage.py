@@ -1,9 +1,5 @@
 """What the team's models did, how fast, for whom; and all of it as a file."""
 
-import csv
-import io
-import json
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -16,6 +12,7 @@ from django.views.decorators.http import require_GET
 from dashboard.sparkline import HEIGHT, WIDTH, bars
 from dashboard.teams import TeamRequest, member_page
 from hosting.billing import proof
+from hosting.metering import export as files
 from hosting.metering import statistics
 from hosting.metering.queries import Point
 from hosting.models import EndpointToken, HostedModel, Revision
@@ -63,6 +60,7 @@ def usage(request: TeamRequest) -> HttpResponse:
             "rows": _rows(dimension, names, since=since, until=until),
             "points": series,
             "bars": bars(series),
+            "wakes": _wakes(names, since=since, until=until),
             "view_box": f"0 0 {WIDTH} {HEIGHT}",
             "mark": proof.mark_of(request.team),
         },
@@ -72,29 +70,22 @@ def usage(request: TeamRequest) -> HttpResponse:
 @require_GET
 @member_page
 def export(request: TeamRequest, kind: str) -> StreamingHttpResponse:
-    """Hand out every request of the window, as CSV or JSON lines, without holding it in memory."""
+    """Hand out every request of the window, or with `by` its figures, as CSV or JSON lines."""
     window = _choice(request, "window", WINDOWS, "7d")
     since, until = _span(window)
     models = list(HostedModel.objects.filter(team=request.team).values_list("pk", flat=True))
+    dimension = _choice(request, "by", DIMENSIONS, "")
+    columns: tuple[str, ...] = files.REQUEST
     rows = statistics.records(models, since=since, until=until)
-    lines = _csv(rows) if kind == "csv" else (json.dumps(row) + "\n" for row in rows)
+    if dimension:
+        columns = (dimension, *files.FIGURES)
+        rows = files.figures(dimension, models, since=since, until=until)
     answer = StreamingHttpResponse(
-        lines, content_type="text/csv" if kind == "csv" else "application/x-ndjson"
+        files.lines(rows, kind=kind, columns=columns), content_type=files.FORMATS[kind]
     )
-    answer["Content-Disposition"] = f'attachment; filename="usage-{window}.{kind}"'
+    name = f"usage-by-{dimension}-{window}" if dimension else f"requests-{window}"
+    answer["Content-Disposition"] = f'attachment; filename="{name}.{kind}"'
     return answer
-
-
-def _csv(rows: Iterator[dict[str, Any]]) -> Iterator[str]:
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(statistics.EXPORTED)
-    for row in rows:
-        writer.writerow([row[name] for name in statistics.EXPORTED])
-        yield out.getvalue()
-        out.seek(0)
-        out.truncate()
-    yield out.getvalue()
 
 
 def _rows(
@@ -108,6 +99,15 @@ def _rows(
         found = statistics.by(dimension, models, since=since, until=until)
         labels = _labels(dimension, [row.key for row in found])
     return [(labels.get(row.key, str(row.key)), row) for row in found]
+
+
+def _wakes(
+    names: dict[int, str], *, since: datetime, until: datetime
+) -> list[tuple[str, statistics.Wakes]]:
+    """How waking went, for the models that woke; the most often woken first."""
+    found = statistics.wakes_of_many(list(names), since=since, until=until)
+    rows = [(names[model_id], wakes) for model_id, wakes in found.items()]
+    return sorted(rows, key=lambda row: (-row[1].count, row[0]))
 
 
 def _labels(dimension: str, keys: list[int]) -> dict[int, str]:

@@ -21,6 +21,7 @@ DESCRIPTIONS = {
     415: "The body is not JSON.",
     422: "A value can't be accepted; `errors` names each field.",
     429: "Too many requests. Wait as long as Retry-After says.",
+    503: "Something this needs is away. Nothing was changed; try again.",
 }
 
 Problems = dict[tuple[int, str], OpenApiResponse]

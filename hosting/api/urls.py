@@ -9,6 +9,7 @@ from hosting.api.views.api_keys import ApiKeyViewSet
 from hosting.api.views.billing import BillingViewSet as Billing
 from hosting.api.views.capacity import CapacityViewSet
 from hosting.api.views.catalogue import CatalogueViewSet
+from hosting.api.views.credits import CreditsViewSet as Credits
 from hosting.api.views.golden_requests import GoldenRequestViewSet
 from hosting.api.views.hosted_models import HostedModelViewSet as Models
 from hosting.api.views.logs import LogViewSet
@@ -105,8 +106,21 @@ urlpatterns = [
         Billing.as_view({"delete": "remove_budget"}),
         name="budget",
     ),
+    path("billing/credits/", Credits.as_view({"get": "credits", "post": "buy"}), name="credits"),
+    path("billing/credits/<str:purchase>/", Credits.as_view({"get": "purchase"}), name="purchase"),
+    path(
+        "billing/profile/",
+        Credits.as_view({"get": "profile", "patch": "change_profile"}),
+        name="billing-profile",
+    ),
+    path("usage/export/", Credits.as_view({"get": "export"}), name="usage-export"),
     path("invoices/", Billing.as_view({"get": "invoices"}), name="invoices"),
     path("invoices/<str:number>/", Billing.as_view({"get": "invoice"}), name="invoice"),
+    path(
+        "invoices/<str:number>/document/",
+        Credits.as_view({"get": "document"}),
+        name="invoice-document",
+    ),
     path(
         "invoices/<str:number>/lines/<str:position>/",
         Billing.as_view({"get": "line"}),

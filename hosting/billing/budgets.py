@@ -5,30 +5,23 @@ are prepaid credits: under it routers spend what they have leased only (quotas.p
 single request passes it meanwhile.
 """
 
-import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from django.conf import settings
-from django.core.mail import send_mail
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
-from accounts.models import Role, Team
+from accounts.models import Team
 from hosting import route_table
-from hosting.billing import credits, plans, quotas, reserves, spending
-from hosting.billing.models import BillingProfile, Budget, BudgetWarning
+from hosting.billing import credits, plans, quotas, reserves, spending, warnings
+from hosting.billing.models import BillingProfile, Budget
 from hosting.billing.reserves import micro
 from hosting.billing.spending import Spending
 from hosting.errors import InvalidValue
 from hosting.metering import rollups
 from hosting.models import EndpointToken, HostedModel, Standing
-
-logger = logging.getLogger(__name__)
-
-LEVELS = (50, 80, 100)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +91,7 @@ def check(team: Team, *, now: datetime, shipped: Mapping[int, int] | None = None
     profile = plans.profile_of(team)
     budgets = list(Budget.objects.filter(team=team).select_related("model", "token", "team"))
     for budget in budgets:
-        _warn(budget, spent_of(budget, spent), currency=spent.currency, profile=profile, now=now)
+        warnings.of_budget(budget, spent_of(budget, spent), currency=spent.currency, now=now)
     prices = plans.prices_of(plans.plan_of(team, at=now))
     exact = reserves.exact(prices, tax_percent=profile.tax_percent)
     left = _left(team, profile, budgets, spent, now=now)
@@ -122,6 +115,7 @@ def _left(
     left = {_cap(each): each.amount - spent_of(each, spent) for each in budgets if each.stop}
     if profile.prepaid:
         credits.settle(team, month=spent.start, cost=spent.total, now=now)
+        warnings.of_credits(team, profile, month=spent.start, currency=spent.currency, now=now)
         if profile.stop_at_zero:
             left[f"credits:{team.pk}"] = credits.balance(team)
     return left
@@ -194,60 +188,3 @@ def _write_tokens(tokens: QuerySet[EndpointToken], name: str, wanted: set[int]) 
     held = tokens.filter(**{"pk__in": wanted, name: False}).update(**{name: True})
     let_go = tokens.exclude(pk__in=wanted).filter(**{name: True}).update(**{name: False})
     return bool(held + let_go)
-
-
-def _warn(
-    budget: Budget, spent: Decimal, *, currency: str, profile: BillingProfile, now: datetime
-) -> None:
-    """Tell people once a month per level; only of the highest when several are reached at once."""
-    reached = [level for level in LEVELS if spent * 100 >= budget.amount * level]
-    new = [
-        level
-        for level in reached
-        if BudgetWarning.objects.get_or_create(
-            budget=budget,
-            month=now.date().replace(day=1),
-            percent=level,
-            defaults={"reached_at": now},
-        )[1]
-    ]
-    if new and max(new) == max(reached):
-        _tell(budget, spent, percent=max(new), currency=currency, profile=profile)
-
-
-def _tell(
-    budget: Budget, spent: Decimal, *, percent: int, currency: str, profile: BillingProfile
-) -> None:
-    subject, next_step = _name(budget), "Nothing stops."
-    if budget.stop:
-        next_step = (
-            "Callers get 402 from now on, until the month ends or you raise it."
-            if percent >= 100
-            else "At 100 % callers get 402."
-        )
-    try:
-        send_mail(
-            f"{subject}: {percent} % of the budget is used",
-            f"{subject} has cost {spent} of {budget.amount} {currency} this month. {next_step}\n"
-            f"Look at it or change it: {settings.DASHBOARD_URL}/billing/\n",
-            settings.DEFAULT_FROM_EMAIL,
-            list(_recipients(budget.team, profile)),
-        )
-    except OSError as error:
-        # The pages show the warning too; a mail server that is away must not stop the books.
-        logger.warning("the budget warning for %s was not sent: %s", subject, error)
-
-
-def _name(budget: Budget) -> str:
-    if budget.model is not None:
-        return budget.model.subdomain
-    if budget.token is not None:
-        return f"Token {budget.token.label}"
-    return budget.team.name
-
-
-def _recipients(team: Team, profile: BillingProfile) -> Iterable[str]:
-    if profile.email:
-        return [profile.email]
-    owners = team.memberships.filter(role=Role.OWNER, user__is_active=True)
-    return owners.values_list("user__email", flat=True)

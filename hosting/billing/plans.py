@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from accounts.models import Team
 from hosting.billing import rating
@@ -27,6 +28,16 @@ def plan_of(team: Team, *, at: datetime) -> Plan:
 def profile_of(team: Team) -> BillingProfile:
     """How a team pays; made with its first use."""
     return BillingProfile.objects.get_or_create(team=team)[0]
+
+
+def set_profile(team: Team, **said: Any) -> BillingProfile:
+    """Change how a team pays. What an operator decides (tax, days to pay) is not the team's."""
+    unknown = said.keys() - {"billed_to", "email", "prepaid", "stop_at_zero"}
+    if unknown:
+        raise ValueError(f"not a team's to say: {unknown}")
+    profile = profile_of(team)
+    BillingProfile.objects.filter(pk=profile.pk).update(**said)
+    return profile_of(team)
 
 
 def prices_of(plan: Plan) -> list[Price]:

@@ -8,7 +8,7 @@ import fcntl
 import logging
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -54,9 +54,11 @@ def identity(spool: Path) -> uuid.UUID:
     """The spool's own id, minted once: router names repeat from host to host."""
     path = spool / "spool-id"
     if not path.exists():
-        draft = spool / "spool-id.draft"
+        draft = spool / f"spool-id.{uuid.uuid4()}"
         draft.write_text(str(uuid.uuid4()))
-        draft.rename(path)
+        with suppress(FileExistsError):  # somebody else minted it at the same moment
+            path.hardlink_to(draft)
+        draft.unlink()
     return uuid.UUID(path.read_text().strip())
 
 

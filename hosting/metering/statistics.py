@@ -4,6 +4,7 @@ Short windows read hours, long ones days, so a page costs the same for a day and
 come from histograms with four buckets per doubling: a percentile is exact to about a tenth.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -18,6 +19,8 @@ from hosting.models import Replica, UsageRecord
 _DAYS_FROM = timedelta(days=25)  # windows at least this long are read from days
 # Compiling these statements takes longer than they do: without it a year takes half the time.
 _QUICK = "SET LOCAL jit = off"
+# When a replica was made, ran, was ready and was stopped.
+Phases = tuple[datetime, datetime | None, datetime | None, datetime | None]
 DIMENSIONS = {
     "model": "model_id",
     "status": "status",
@@ -83,11 +86,20 @@ def by(dimension: str, model_ids: list[int], *, since: datetime, until: datetime
 
 def wakes(model_id: int, *, since: datetime, until: datetime) -> Wakes:
     """How often the model woke in the window, and how long each phase took."""
-    rows = list(
-        Replica.objects.filter(
-            model_id=model_id, created_at__gte=since, created_at__lt=until
-        ).values_list("created_at", "started_at", "ready_at", "stopped_at")
-    )
+    return wakes_of_many([model_id], since=since, until=until).get(model_id) or _wakes([])
+
+
+def wakes_of_many(model_ids: list[int], *, since: datetime, until: datetime) -> dict[int, Wakes]:
+    """The wakes of several models, by model id; of those only that woke or tried to."""
+    rows: dict[int, list[Phases]] = defaultdict(list)
+    for model_id, made, ran, ready, stopped in Replica.objects.filter(
+        model_id__in=model_ids, created_at__gte=since, created_at__lt=until
+    ).values_list("model_id", "created_at", "started_at", "ready_at", "stopped_at"):
+        rows[model_id].append((made, ran, ready, stopped))
+    return {model_id: _wakes(found) for model_id, found in rows.items()}
+
+
+def _wakes(rows: list[Phases]) -> Wakes:
     woken = [(made, ran, ready) for made, ran, ready, _ in rows if ran and ready]
     return Wakes(
         count=len(woken),

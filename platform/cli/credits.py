@@ -10,8 +10,9 @@ from django.utils import timezone
 
 from cli.printing import AsJson, fail, show, table
 from cli.teams import TeamName, find_team
-from hosting.billing import budgets, credits
+from hosting.billing import budgets, credits, purchases
 from hosting.billing.models import EntryKind
+from hosting.errors import HostingError
 
 app = typer.Typer()
 
@@ -55,9 +56,22 @@ def grant(
         memo=f"Payment {purchase}" if purchase else "Granted",
         expires_at=expires.replace(tzinfo=UTC) if expires else None,
     )
-    budgets.check(found, now=now)
+    budgets.renew(found, now=now)
     balance = credits.balance(found)
     words = (
         f"Balance {balance}." if is_new else f"That payment was noted before. Balance {balance}."
     )
     show({"added": is_new, "balance": balance}, as_json=as_json, words=words)
+
+
+@app.command()
+def confirm(reference: str, as_json: AsJson = False) -> None:
+    """Say that a payment has come in. Its credits are added once, however often you say so."""
+    try:
+        purchase = purchases.confirm(reference, now=timezone.now())
+    except HostingError as error:
+        raise fail(error.message) from error
+    balance = credits.balance(purchase.team)
+    said = {"reference": reference, "team": purchase.team.name, "balance": balance}
+    words = f"{purchase.team.name} paid {purchase.amount} {purchase.currency}: balance {balance}"
+    show(said, as_json=as_json, words=words)

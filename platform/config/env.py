@@ -69,6 +69,12 @@ class Environment(BaseSettings):
     drain_timeout_seconds: int = Field(600, ge=1)
     sweep_seconds: float = Field(2.0, gt=0)
 
+    payments: Literal["manual", "stripe"] = "manual"  # how credits are paid for
+    payment_instructions: str = ""  # manual: where to send the money, as buyers read it
+    stripe_key: str = ""
+    stripe_webhook_secret: str = ""
+    stripe_api: str = ""  # empty: Stripe's own address
+
     email_url: str = ""  # smtp://user:password@host:port; empty: mails are written to the log
     email_from: str = "Dormouse <dormouse@localhost>"
 

@@ -53,6 +53,12 @@ STARTUP_TIMEOUT_SECONDS = ENV.startup_timeout_seconds
 DRAIN_TIMEOUT_SECONDS = ENV.drain_timeout_seconds
 SWEEP_SECONDS = ENV.sweep_seconds
 
+PAYMENTS = ENV.payments
+PAYMENT_INSTRUCTIONS = ENV.payment_instructions
+STRIPE_KEY = ENV.stripe_key
+STRIPE_WEBHOOK_SECRET = ENV.stripe_webhook_secret
+STRIPE_API = ENV.stripe_api
+
 INSTALLED_APPS = [
     "django.contrib.admin",
     "django.contrib.auth",
@@ -184,7 +190,8 @@ CONTENT_SECURITY_POLICY = {
         "script-src": ["'self'"],
         "connect-src": ["'self'"],
         "frame-ancestors": ["'none'"],
-        "form-action": ["'self'"],
+        # Buying credits goes on at the provider's page.
+        "form-action": ["'self'", *(["https://checkout.stripe.com"] if STRIPE_KEY else [])],
         "base-uri": ["'none'"],
         "object-src": ["'none'"],
     }

@@ -6,6 +6,7 @@ from django.urls import include, path
 urlpatterns = [
     path("api/v1/", include("hosting.api.urls")),
     path("healthz/", include("hosting.api.health")),
+    path("webhooks/", include("hosting.api.webhooks")),
     path("operator/", admin.site.urls),
     path("accounts/", include("allauth.urls")),
     path("", include("dashboard.urls")),

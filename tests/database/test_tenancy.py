@@ -10,7 +10,6 @@ from django.utils import timezone
 
 from accounts import operations as accounts
 from accounts.models import ApiKey, Membership, Role
-from hosting import secrets
 from hosting.api.urls import urlpatterns
 from hosting.billing.models import Budget
 from hosting.lifecycle import operations
@@ -24,6 +23,8 @@ from tests.factories import (
     make_key,
     make_member,
     make_model,
+    make_purchase,
+    make_secret,
 )
 
 MALFORMED_NAMES = ["UPPER", "a\0b", "ünïcödé", "x" * 300, "..", "a'b", "%", "-1"]
@@ -96,20 +97,9 @@ def _address(model: HostedModel, token: EndpointToken | None, key: ApiKey) -> di
         "budget_id": str(budget.pk),
         "number": make_invoice(model.team, model).number if model.deleted_at is None else NEVER,
         "position": "1",
-        "secret_name": _secret(model),
+        "secret_name": make_secret(model),
+        "purchase": str(make_purchase(model.team).key) if model.deleted_at is None else NEVER,
     }
-
-
-def _secret(model: HostedModel) -> str:
-    secrets.put(
-        model,
-        "API_TOKEN",
-        value="a planted secret",
-        kind="variable",
-        by=None,
-        now=timezone.now(),
-    )
-    return "API_TOKEN"
 
 
 def parts_of(url_name: str) -> list[str]:

@@ -12,7 +12,8 @@ from hosting.metering import statistics
 LARGEST = Decimal("99999999999.99")
 
 
-def _amount(**more: Any) -> serializers.DecimalField:
+def amount_field(**more: Any) -> serializers.DecimalField:
+    """Whole cents, as text."""
     return serializers.DecimalField(max_digits=14, decimal_places=2, **more)
 
 
@@ -30,7 +31,7 @@ class BudgetSerializer(serializers.ModelSerializer[Budget]):
 class NewBudgetSerializer(serializers.Serializer[Any]):
     """Neither a model nor a token: the whole team's. A second one for the same replaces it."""
 
-    amount = _amount(min_value=Decimal("0.01"), max_value=LARGEST)
+    amount = amount_field(min_value=Decimal("0.01"), max_value=LARGEST)
     stop = serializers.BooleanField(
         default=False, help_text="Used up: callers get 402 until the month ends or you raise it."
     )
@@ -51,7 +52,7 @@ class ModelCostSerializer(serializers.Serializer[Any]):
 
     model_id = serializers.IntegerField()
     requests = serializers.IntegerField()
-    amount = _amount()
+    amount = amount_field()
 
 
 class MarkSerializer(serializers.Serializer[Any]):
@@ -67,11 +68,11 @@ class MonthSerializer(serializers.Serializer[Any]):
     start = serializers.DateTimeField()
     end = serializers.DateTimeField()
     currency = serializers.CharField()
-    subtotal = _amount()
-    tax = _amount()
-    total = _amount()
-    expected = _amount()
-    credits = _amount()
+    subtotal = amount_field()
+    tax = amount_field()
+    total = amount_field()
+    expected = amount_field()
+    credits = amount_field()
     plan = serializers.CharField()
     models = ModelCostSerializer(many=True)
     budgets = BudgetSerializer(many=True)
@@ -89,7 +90,7 @@ class InvoiceLineSerializer(serializers.Serializer[Any]):
     late = serializers.BooleanField(help_text="Of an earlier month, counted after it was closed.")
     quantity = serializers.IntegerField()
     unit = serializers.CharField()
-    amount = _amount()
+    amount = amount_field()
 
 
 class InvoiceSerializer(serializers.Serializer[Any]):
@@ -107,13 +108,13 @@ class InvoiceSerializer(serializers.Serializer[Any]):
     due_at = serializers.DateTimeField()
     currency = serializers.CharField()
     lines = InvoiceLineSerializer(many=True)
-    subtotal = _amount()
+    subtotal = amount_field()
     tax_name = serializers.CharField()
     tax_percent = serializers.DecimalField(max_digits=6, decimal_places=3)
-    tax = _amount()
-    total = _amount()
-    from_credits = _amount()
-    due = _amount()
+    tax = amount_field()
+    total = amount_field()
+    from_credits = amount_field()
+    due = amount_field()
     digest = serializers.CharField()
 
 

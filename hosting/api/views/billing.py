@@ -8,6 +8,7 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.models import Team
 from hosting import queries
 from hosting.api.schema import problems
 from hosting.api.serializers.billing import (
@@ -166,13 +167,16 @@ class BillingViewSet(TeamViewSet):
         return Budget.objects.filter(team=self.team).select_related("model", "team").order_by("pk")
 
     def _find(self, number: str) -> Invoice:
-        well_formed = number.isascii() and "\0" not in number
-        found = (
-            Invoice.objects.filter(team=self.team, number=number).first() if well_formed else None
-        )
+        found = find_invoice(self.team, number)
         if found is None:
             raise NotFound(NO_SUCH_INVOICE)
         return found
+
+
+def find_invoice(team: Team, number: str) -> Invoice | None:
+    """One invoice of the team."""
+    well_formed = number.isascii() and "\0" not in number
+    return Invoice.objects.filter(team=team, number=number).first() if well_formed else None
 
 
 def _said(invoice: Invoice) -> dict[str, Any]:

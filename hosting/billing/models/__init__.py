@@ -6,6 +6,7 @@ from hosting.billing.models.credits import (
     CreditEntry,
     CreditLot,
     CreditPosting,
+    CreditWarning,
     EntryKind,
 )
 from hosting.billing.models.invoices import (
@@ -16,6 +17,7 @@ from hosting.billing.models.invoices import (
     Payment,
 )
 from hosting.billing.models.prices import BillingProfile, Plan, PlanPrice, Subscription
+from hosting.billing.models.purchases import Purchase, PurchaseStatus
 
 __all__ = [
     "BillingProfile",
@@ -25,6 +27,7 @@ __all__ = [
     "CreditEntry",
     "CreditLot",
     "CreditPosting",
+    "CreditWarning",
     "EntryKind",
     "Invoice",
     "InvoiceKind",
@@ -33,6 +36,8 @@ __all__ = [
     "Payment",
     "Plan",
     "PlanPrice",
+    "Purchase",
+    "PurchaseStatus",
     "QuotaCap",
     "QuotaLease",
     "Subscription",

@@ -82,3 +82,19 @@ class CreditLot(models.Model):
 
     def __str__(self) -> str:
         return f"{self.remaining} left"
+
+
+class CreditWarning(models.Model):
+    """How much of a prepaid team's credits is used; told once, and anew after a top-up."""
+
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="credit_warnings")
+    percent = models.PositiveSmallIntegerField()
+    reached_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["team", "percent"], name="credit_warning_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.percent} %"
