@@ -73,6 +73,10 @@ format: venv-dev ## Format the code
 bench-wake: venv-dev ## Measure what waking costs (WAKES=200 CROWD_WAKES=1000: the full run)
 	@$(BIN)/python -m benchmarks.wake
 
+.PHONY: bench-metering
+bench-metering: venv-dev ## Measure recording, shipping, proving and telling usage (ROWS=10000000 EVENTS=200000)
+	@$(if $(ROWS),ROWS=$(ROWS)) $(if $(EVENTS),EVENTS=$(EVENTS)) $(BIN)/python -m benchmarks.metering
+
 .PHONY: lock
 lock: ## Resolve the dependencies again into the two lock files
 	uv pip compile -q pyproject.toml --extra embedded --python-version 3.11 --generate-hashes \

@@ -39,17 +39,17 @@ class PayingForm(PageForm):
 
     prepaid = forms.TypedChoiceField(
         label="Usage is paid",
-        choices=[("no", "By invoice, after each month"), ("yes", "From credits, as it happens")],
+        choices=[("no", "By invoice"), ("yes", "From credits")],
         coerce=lambda value: value == "yes",
         widget=forms.RadioSelect,
     )
     stop_at_zero = forms.TypedChoiceField(
         label="When the credits are used up",
-        choices=[("no", "Keep answering; the rest goes onto an invoice"), ("yes", "Stop")],
+        choices=[("no", "Keep answering"), ("yes", "Stop new requests")],
         coerce=lambda value: value == "yes",
         widget=forms.RadioSelect,
-        help_text="Stopped: callers get 402, and no request passes zero. You get an e-mail at 50,"
-        " 80 and 100 %.",
+        help_text="Kept: the rest goes onto the month's invoice. Stopped: callers get 402, and no"
+        " request passes zero. You get an e-mail at 50, 80 and 100 %.",
     )
     billed_to = forms.CharField(
         label="Billed to",

@@ -106,7 +106,8 @@ def _wakes(
 ) -> list[tuple[str, statistics.Wakes]]:
     """How waking went, for the models that woke; the most often woken first."""
     found = statistics.wakes_of_many(list(names), since=since, until=until)
-    rows = [(names[model_id], wakes) for model_id, wakes in found.items()]
+    tried = {model_id: wakes for model_id, wakes in found.items() if wakes.count or wakes.failed}
+    rows = [(names[model_id], wakes) for model_id, wakes in tried.items()]
     return sorted(rows, key=lambda row: (-row[1].count, row[0]))
 
 
