@@ -123,6 +123,7 @@ def test_secrets_reach_a_model_in_memory_and_its_log_reaches_the_web(
         api.post("secretive/wake/").raise_for_status()
         eventually(lambda: api.get("secretive/logs/").json()["results"])
         said = [line["text"] for line in api.get("secretive/logs/").json()["results"]]
+        api.delete("secretive/")
 
     assert "it is ••••••" in said
 
