@@ -40,6 +40,7 @@ PAGES = [
     "/models/badger/logs/",
     "/models/owl/playground/",
     "/models/owl/tokens/",
+    "/models/owl/secrets/",
     "/models/owl/settings/",
     "/models/owl/revisions/",
     "/models/badger/revisions/",
