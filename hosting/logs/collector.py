@@ -10,10 +10,10 @@ import threading
 import time
 from dataclasses import dataclass, field
 
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, OperationalError, connection
 
 from hosting.errors import HostingError
-from hosting.logs.buffer import Buffer
+from hosting.logs.buffer import Buffer, Taken
 from hosting.logs.keeping import keep, read_from
 from hosting.models import Replica
 from hosting.models.replica import ReplicaStatus
@@ -45,6 +45,8 @@ def collect_all(runtime: Runtime, *, stop: threading.Event) -> None:
                 Collector(runtime).run(stop)
         except DatabaseError as error:
             logger.warning("logs can't be kept, trying again: %s", error)
+        except Exception:  # nobody starts this thread again
+            logger.exception("collecting logs broke off; beginning anew")
         finally:
             connection.close()  # and with it the lock
 
@@ -90,7 +92,16 @@ class Collector:
             if taken.dropped:
                 each.rests_until = now + REST_SECONDS
             if taken.outputs:
-                keep(each.replica, taken)
+                self._keep(each, taken)
+
+    def _keep(self, following: Following, taken: Taken) -> None:
+        """What can't be kept of one replica must not cost the others theirs."""
+        try:
+            keep(following.replica, taken)
+        except OperationalError:
+            raise  # the database is away: for all of them
+        except Exception:
+            logger.exception("lines of %s could not be kept", following.replica)
 
     def _follow(self, following: Following) -> None:
         following.over = False

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 import redis
-from django.db import DatabaseError
+from django.db import DatabaseError, OperationalError
 
 from hosting import route_table, wire
 from hosting.errors import RuntimeUnavailable
@@ -56,10 +56,10 @@ def test_a_transaction_that_fails_keeps_neither_lines_nor_the_time_of_them(
     replica, runtime, monkeypatch
 ):
     runtime.write_log(replica.name, "one\n")
-    monkeypatch.setattr(keeping, "_trim", lambda _: (_ for _ in ()).throw(DatabaseError("away")))
-    with pytest.raises(DatabaseError):
-        keeping.collect(replica, runtime=runtime)
-    monkeypatch.undo()
+    with monkeypatch.context() as broken:
+        broken.setattr(keeping, "_trim", lambda _: (_ for _ in ()).throw(DatabaseError("away")))
+        with pytest.raises(DatabaseError):
+            keeping.collect(replica, runtime=runtime)
 
     keeping.collect(replica, runtime=runtime)
 
@@ -217,6 +217,48 @@ def test_a_replica_that_writes_too_much_rests_before_more_is_kept(replica, runti
     assert LogLine.objects.count() == kept
     collecting.keep(now=collector.REST_SECONDS)
     assert texts(replica.model)[-1] == "more"
+
+
+def test_what_can_not_be_kept_of_one_replica_costs_the_others_nothing(
+    replica, model, runtime, monkeypatch
+):
+    other = Replica.objects.create(
+        model=model, revision=model.revision, runtime="fake", started_at=NOON
+    )
+    runtime.write_log(replica.name, "one\n")
+    runtime.write_log(other.name, "two\n")
+    kept = keeping.keep
+
+    def fails_for_the_first(which, taken):
+        if which.pk == replica.pk:
+            raise ValueError("a bug")
+        return kept(which, taken)
+
+    monkeypatch.setattr(collector, "keep", fails_for_the_first)
+    collecting = Collector(runtime)
+    look(collecting)
+    collecting.keep(now=0)
+
+    assert texts(model) == ["two"]
+
+
+def test_a_database_that_is_away_is_told_and_nothing_is_lost(replica, runtime, monkeypatch):
+    runtime.write_log(replica.name, "one\n")
+    collecting = Collector(runtime)
+    look(collecting)
+
+    def away(*_):
+        raise OperationalError("away")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(collector, "keep", away)
+        with pytest.raises(OperationalError):
+            collecting.keep(now=0)
+    again = Collector(runtime)
+    look(again)
+    again.keep(now=1)
+
+    assert texts(replica.model) == ["one"]
 
 
 def test_stopping_says_that_the_engine_is_away_and_nothing_is_lost(replica, runtime, tools):
