@@ -18,7 +18,8 @@ from hosting.states import State
 
 _HOUR = timedelta(hours=1)
 
-# One row per model, token and stretch of time in which no price changes.
+# One row per model, token and stretch of time in which no price changes. On routes of the model's
+# own 502 is ours: the model died instead of answering.
 _UNITS = """
 SELECT model_id, token_id, late, width_bucket(hour, %(starts)s::timestamptz[]) AS stretch,
     date_trunc('day', hour, 'UTC') AS day,
@@ -27,7 +28,7 @@ SELECT model_id, token_id, late, width_bucket(hour, %(starts)s::timestamptz[]) A
     coalesce(sum(counted_ms), 0)::bigint,
     coalesce(sum(counted_ms) FILTER (WHERE status < 400), 0)::bigint,
     coalesce(sum(requests) FILTER (WHERE route = 'other'
-        AND outcome IN ('ok', 'model_error')), 0)::bigint,
+        AND outcome IN ('ok', 'model_error') AND status <> 502), 0)::bigint,
     coalesce(sum(requests) FILTER (WHERE route = 'other' AND outcome = 'ok'
         AND status < 400), 0)::bigint
 FROM hosting_usagehour

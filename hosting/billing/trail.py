@@ -81,7 +81,7 @@ def _billed(item: Item, price: Price, *, record: bool) -> Q:
     """What counts for this item; a rollup row has the counted ones summed up already."""
     if item is Item.PASS_THROUGH:
         outcomes = ("ok",) if price.successes_only else ("ok", "model_error")
-        return Q(route="other", outcome__in=outcomes) & _successes(price)
+        return Q(route="other", outcome__in=outcomes) & ~Q(status=502) & _successes(price)
     return (Q(counted=True) if record else Q()) & _successes(price)
 
 

@@ -414,8 +414,7 @@ class Exchange(Relay):
             host=self.request.name,
         )
         if self.cover is not None:
-            billable = outcome == Outcome.OK or outcome == Outcome.MODEL_ERROR
-            self.cover.end(billable=self.sending and billable)
+            self.cover.end(billable=self._answered(outcome))
         if replica is not None:
             self.replica = None
             endpoint.give_back(replica, now=now)
@@ -428,9 +427,9 @@ class Exchange(Relay):
         return Outcome.MODEL_ERROR if self.status >= 500 else Outcome.OK
 
     def _counted(self, outcome: str) -> bool:
-        """Whether it is a unit: a query that went to the model, and that the model ended."""
-        return (
-            self.kind == Kind.QUERY
-            and self.sending
-            and (outcome == Outcome.OK or outcome == Outcome.MODEL_ERROR)
-        )
+        """Whether it is a unit: a query that the model answered, whatever it said."""
+        return self.kind == Kind.QUERY and self._answered(outcome)
+
+    def _answered(self, outcome: str) -> bool:
+        """Whether the model answered. What we say of one that died instead costs nothing."""
+        return self.started and (outcome == Outcome.OK or outcome == Outcome.MODEL_ERROR)

@@ -189,6 +189,30 @@ def test_a_plan_may_bill_successes_model_time_and_time_awake(model, usage_event)
     assert amounts == {"request": D("0.10"), "model_ms": D("1.00"), "awake_ms": D("7.20")}
 
 
+def test_routes_of_the_model_s_own_and_websockets_have_their_own_price(model, usage_event):
+    plan = Plan.objects.create(slug="open", name="Open", currency="USD")
+    start = datetime(2026, 5, 31, tzinfo=UTC)
+    plans.set_price(
+        plan, item=Item.PASS_THROUGH, tiers=[(None, D("0.02"))], valid_from=start, now=start
+    )
+    plans.subscribe(model.team, plan=plan, valid_from=start, now=start)
+    own = {"route": "other", "counted": False}
+    billed = [
+        usage_event(model, **own),
+        usage_event(model, **own, method="GET", status=101),  # a WebSocket, at its close
+        usage_event(model, **own, status=500, outcome="model_error"),
+    ]
+    usage_event(model)  # a query: this plan has no price for it
+    usage_event(model, **own, status=502, outcome="model_error")  # it died: ours
+    usage_event(model, **own, status=503, outcome="refused")
+    usage_event(model, **own, status=0, outcome="client_abort")
+
+    line = issue_june().lines.get()
+
+    assert (line.item, line.quantity, line.amount) == ("pass_through", 3, D("0.06"))
+    assert {str(each.pk) for each in trail.requests(line, hour=NOON)} == {e.id for e in billed}
+
+
 def test_a_price_can_not_be_set_for_the_past_or_for_half_an_hour(db):
     plan = Plan.objects.get(slug=plans.DEFAULT_PLAN)
 
