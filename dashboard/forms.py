@@ -13,6 +13,7 @@ from hosting.catalogue import CatalogueEntry
 from hosting.errors import HostingError
 from hosting.lifecycle.golden_requests import Sample
 from hosting.lifecycle.specs import RevisionSpec
+from hosting.lifecycle.validation import MOST_BODY_MB
 from hosting.logs.reading import Filter
 from hosting.models import HostedModel, Replica, Revision
 from hosting.models.log import LogStream
@@ -330,6 +331,12 @@ class SettingsForm(PageForm):
         help_text="Longer means it failed to wake.",
     )
     rate_limit = _rate_limit("Beyond it, requests wait up to a second, then get a 503.")
+    max_body_mb = forms.IntegerField(
+        label="Largest request, in MiB",
+        min_value=1,
+        max_value=MOST_BODY_MB,
+        help_text="Larger ones get a 413.",
+    )
 
     @staticmethod
     def of(model: HostedModel) -> "SettingsForm":
@@ -338,6 +345,7 @@ class SettingsForm(PageForm):
         initial: dict[str, Any] = {name: getattr(model, name) for name in names}
         initial["startup_timeout_seconds"] = model.startup_timeout_seconds
         initial["rate_limit"] = model.rate_limit
+        initial["max_body_mb"] = model.max_body_mb
         initial["visibility"] = "public" if model.public else "private"
         return SettingsForm(initial=initial)
 

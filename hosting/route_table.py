@@ -170,6 +170,7 @@ def build(model: HostedModel) -> wire.Route:
         no_wake_routes=_beside(model.wake_routes, wire.ROUTES),
         no_wake_methods=_beside(model.wake_methods, wire.METHODS),
         no_wake_tokens=tuple(_forbidden(model, valid)),
+        max_body_bytes=model.max_body_mb << 20,
         rate=rates.read(model.rate_limit),
         token_rates={
             token.digest: rate for token in valid if (rate := rates.read(token.rate_limit))

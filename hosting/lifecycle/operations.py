@@ -106,6 +106,7 @@ def change_settings(
     min_replicas: int | None = None,
     max_replicas: int | None = None,
     rate_limit: str | None = None,
+    max_body_mb: int | None = None,
     auto_rollback: bool | None = None,
 ) -> None:
     """Change what is given; None leaves a setting as it is. Raises InvalidValue."""
@@ -122,6 +123,9 @@ def change_settings(
     given |= {name: value for name, value in plain.items() if value is not None}
     if rate_limit is not None:
         given["rate_limit"] = rates.spelled(rate_limit)
+    if max_body_mb is not None:
+        validation.check_body(max_body_mb)
+        given["max_body_mb"] = max_body_mb
     given |= validation.replica_bounds(model, least=min_replicas, most=max_replicas)
     if given:
         with transaction.atomic():

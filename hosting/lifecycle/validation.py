@@ -22,6 +22,7 @@ TIMEOUT_LIMITS = {
     "startup_timeout_seconds": (5, 1_800),
 }
 MOST_REPLICAS = 50
+MOST_BODY_MB = 1024
 MOST_MEMORY_MB, MOST_CPUS, MOST_GPUS, MOST_JSON_BYTES = 1_048_576, 256, 64, 65_536
 
 
@@ -60,6 +61,12 @@ def check_share(percent: int) -> None:
     """Refuse a canary's share that is no percentage."""
     if not 0 <= percent <= 100:
         raise InvalidValue("Give 0 to 100 percent.", field="share")
+
+
+def check_body(megabytes: int) -> None:
+    """Refuse a limit of request bodies that no caller could use, or no model could take."""
+    if not 1 <= megabytes <= MOST_BODY_MB:
+        raise InvalidValue(f"Give 1 to {MOST_BODY_MB:,} MiB.", field="max_body_mb")
 
 
 def replica_bounds(model: HostedModel, *, least: int | None, most: int | None) -> dict[str, int]:

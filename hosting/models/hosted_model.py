@@ -61,6 +61,7 @@ class HostedModel(models.Model):
     request_timeout_seconds = models.PositiveIntegerField(default=600)
     startup_timeout_seconds = models.PositiveIntegerField(default=300)
     rate_limit = models.CharField(max_length=20, blank=True)  # as hosting.rates spells it
+    max_body_mb = models.PositiveIntegerField(default=32)  # MiB of a request; beyond: 413
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
     )

@@ -191,6 +191,7 @@ FULL_BODIES = {
         "request_timeout_seconds": 60,
         "startup_timeout_seconds": 60,
         "rate_limit": "5/second",
+        "max_body_mb": 64,
     },
     "POST revisions": {**FULL_REVISION, "canary_share": 10},
     "PUT canary": {"number": 2, "share": 10},

@@ -175,6 +175,7 @@ def test_settings_are_changed(browser: Client, model: HostedModel):
         "request_timeout_seconds": "90",
         "startup_timeout_seconds": "30",
         "rate_limit": "600 per minute",
+        "max_body_mb": "64",
     }
     browser.post("/models/night-owl/settings/change/", form)
     refused = browser.post(
@@ -184,7 +185,7 @@ def test_settings_are_changed(browser: Client, model: HostedModel):
     model.refresh_from_db()
     assert model.public
     assert (model.idle_timeout_seconds, model.request_timeout_seconds) == (60, 90)
-    assert model.rate_limit == "600/minute"
+    assert (model.rate_limit, model.max_body_mb) == ("600/minute", 64)
     assert refused.status_code == 422
 
 

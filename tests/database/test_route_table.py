@@ -106,12 +106,13 @@ def test_an_expiring_token_says_when(model):
 def test_limits_are_in_the_route_only_where_there_are_some(model):
     free, _ = tokens.issue(model, label="free")
     slow, _ = tokens.issue(model, label="slow", rate_limit="1 per minute")
-    operations.change_settings(model, rate_limit="10/s")
+    operations.change_settings(model, rate_limit="10/s", max_body_mb=64)
 
     route = route_table.build(model)
 
     assert (model.rate_limit, slow.rate_limit) == ("10/second", "1/minute")
     assert route.rate == wire.Rate(10, 1)
+    assert route.max_body_bytes == 64 << 20
     assert route.token_rates == {slow.digest: wire.Rate(1, 60)}
     assert free.digest in route.token_digests
 

@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from hosting.api.serializers.revisions import NewRevisionSerializer, RevisionSerializer
 from hosting.api.serializers.tokens import RATE_LIMIT, IssuedTokenSerializer
-from hosting.lifecycle.validation import MOST_REPLICAS, TIMEOUT_LIMITS
+from hosting.lifecycle.validation import MOST_BODY_MB, MOST_REPLICAS, TIMEOUT_LIMITS
 from hosting.models import HostedModel, Transition
 from hosting.rates import LONGEST as LONGEST_RATE
 from hosting.states import Event, State
@@ -59,6 +59,7 @@ class HostedModelSerializer(serializers.ModelSerializer[HostedModel]):
             "request_timeout_seconds",
             "startup_timeout_seconds",
             "rate_limit",
+            "max_body_mb",
             "revision",
             "created_at",
             "created_by",
@@ -113,6 +114,9 @@ class ModelSettingsSerializer(serializers.Serializer[Any]):
     )
     request_timeout_seconds = _seconds("request_timeout_seconds")
     startup_timeout_seconds = _seconds("startup_timeout_seconds")
+    max_body_mb = serializers.IntegerField(
+        min_value=1, max_value=MOST_BODY_MB, required=False, help_text="MiB. Larger requests: 413."
+    )
     rate_limit = serializers.CharField(
         max_length=LONGEST_RATE, allow_blank=True, required=False, help_text=RATE_LIMIT
     )
