@@ -26,7 +26,8 @@ def hold(*, tools: Tools) -> None:
 
 def _used_last(*, now: datetime) -> list[HostedModel]:
     """Those that are not asleep, which may be using one, then those that fell asleep last."""
-    there = HostedModel.objects.filter(deleted_at=None, active=True).only("pk")
+    # Holders are on the network that leads nowhere: who may go out does not join them.
+    there = HostedModel.objects.filter(deleted_at=None, active=True, revision__internet=False)
     up = list(there.exclude(state__in=[State.ASLEEP, State.FAILED]))
     lately = there.filter(state=State.ASLEEP, state_changed_at__gte=now - USED_WITHIN)
     # A model that was only just made was never used: it has no transition yet.

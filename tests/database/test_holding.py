@@ -58,6 +58,15 @@ def test_models_of_the_day_before_yesterday_and_those_never_used_are_not_kept(
     assert runtime.held == []
 
 
+def test_a_model_that_may_go_out_to_the_internet_joins_none(host_model, tools, runtime):
+    model = host_model(internet=True)
+    HostedModel.objects.filter(pk=model.pk).update(state="drowsy")
+
+    holding.hold(tools=tools)
+
+    assert runtime.held == []
+
+
 def test_none_is_kept_where_the_operator_wants_none(used, tools, runtime, monkeypatch):
     monkeypatch.setattr(settings, "HOLDERS", 0)
     used(hours=1)
