@@ -26,7 +26,14 @@ from tests.factories import (
 
 WITH_BODY = [row for row in OPERATIONS if row.body]
 WITH_QUERY = ["models", "model-usage", "usage", "check-subdomain", "tokens", "api-keys"]
-WITH_QUERY += ["golden-requests", "revisions", "model-statistics", "invoice-line"]
+WITH_QUERY += [
+    "logs",
+    "logs-tail",
+    "golden-requests",
+    "revisions",
+    "model-statistics",
+    "invoice-line",
+]
 WITH_QUERY += ["usage-export", "invoice-document"]
 NASTY: list[Any] = [
     None,
@@ -170,6 +177,7 @@ FULL_REVISION = {
     "memory_mb": 64,
     "cpus": 1,
     "concurrency": 1,
+    "internet": True,
 }
 FULL_BODIES = {
     "POST models": {
