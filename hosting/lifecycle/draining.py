@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db.models import Max
 
 from hosting import route_table, wire
-from hosting.lifecycle import machine
+from hosting.lifecycle import machine, warmth
 from hosting.models import HostedModel, UsageRecord
 from hosting.states import Event, State
 
@@ -48,8 +48,11 @@ def start_draining_idle(*, now: datetime) -> int:
     """Begin to drain every awake model that has been quiet for its idle timeout."""
     quiet_long = [
         model
-        for model in HostedModel.objects.filter(state=State.AWAKE, min_replicas=0)
+        for model in HostedModel.objects.filter(state=State.AWAKE, min_replicas=0).select_related(
+            "revision"
+        )
         if now - model.state_changed_at >= timedelta(seconds=model.idle_timeout_seconds)
+        and warmth.since(model, now=now) is None
     ]
     if not quiet_long:
         return 0

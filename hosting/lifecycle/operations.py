@@ -1,6 +1,7 @@
 """The verbs of the product. Each may be called from anywhere; each leaves the rows consistent and
 the rest to the reconciler."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -108,6 +109,11 @@ def change_settings(
     rate_limit: str | None = None,
     max_body_mb: int | None = None,
     auto_rollback: bool | None = None,
+    wake_routes: Sequence[str] | None = None,
+    wake_methods: Sequence[str] | None = None,
+    wake_without_token: bool | None = None,
+    warm_windows: Sequence[str] | None = None,
+    time_zone: str | None = None,
 ) -> None:
     """Change what is given; None leaves a setting as it is. Raises InvalidValue."""
     timeouts = {
@@ -119,7 +125,12 @@ def change_settings(
     changed = {name: value for name, value in timeouts.items() if value is not None}
     validation.check_timeouts(**changed)
     given: dict[str, object] = dict(changed)
-    plain = {"public": public, "description": description, "auto_rollback": auto_rollback}
+    plain = {
+        "public": public,
+        "description": description,
+        "auto_rollback": auto_rollback,
+        "wake_without_token": wake_without_token,
+    }
     given |= {name: value for name, value in plain.items() if value is not None}
     if rate_limit is not None:
         given["rate_limit"] = rates.spelled(rate_limit)
@@ -127,6 +138,8 @@ def change_settings(
         validation.check_body(max_body_mb)
         given["max_body_mb"] = max_body_mb
     given |= validation.replica_bounds(model, least=min_replicas, most=max_replicas)
+    given |= validation.waking_rules(routes=wake_routes, methods=wake_methods)
+    given |= validation.warm_hours(windows=warm_windows, time_zone=time_zone)
     if given:
         with transaction.atomic():
             _change(model, **given)

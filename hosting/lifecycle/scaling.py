@@ -5,13 +5,13 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 import redis
-from django.db.models import F
+from django.db.models import F, Q
 
 from hosting import protocols, wire
 from hosting.errors import HostingError
-from hosting.lifecycle import draining, machine, operations
+from hosting.lifecycle import draining, machine, operations, warmth
 from hosting.models import HostedModel
-from hosting.states import State
+from hosting.states import Event, State
 
 SHRINK_AFTER = timedelta(seconds=60)
 
@@ -35,19 +35,33 @@ def needed(reports: Iterable[wire.Report], *, concurrency: int) -> int:
     return max(1, math.ceil(load / concurrency)) if concurrency else 1
 
 
-def keep_always_on(*, now: datetime) -> None:
-    """Wake models that must never sleep, with the pauses a failing one needs."""
+def keep_awake(*, now: datetime) -> None:
+    """Wake models that must be awake now, with the pauses a failing one needs."""
     resting = HostedModel.objects.filter(
+        Q(min_replicas__gt=0) | ~Q(warm_windows=[]),
         active=True,
         deleted_at=None,
-        min_replicas__gt=0,
         state__in=[State.ASLEEP, State.DROWSY, State.FAILED],
     )
-    for model in resting:
+    for model in resting.select_related("revision"):
+        cause = _reason_to_be_awake(model, now=now)
+        if cause is None:
+            continue
         try:
-            operations.wake(model, cause="always on", now=now, respect_backoff=True)
+            operations.wake(model, cause=cause, now=now, respect_backoff=True)
         except HostingError:
             continue
+
+
+def _reason_to_be_awake(model: HostedModel, *, now: datetime) -> str | None:
+    if model.min_replicas:
+        return "always on"
+    since = warmth.since(model, now=now)
+    if since is None:
+        return None
+    # Who puts it to sleep within its hours wants it asleep, until a request or the next window.
+    put_to_sleep = model.transitions.filter(event=Event.SLEEP, at__gte=since)
+    return None if put_to_sleep.exists() else "warm window"
 
 
 def _scale(model: HostedModel, reports: list[wire.Report], *, now: datetime) -> bool:

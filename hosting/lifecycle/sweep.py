@@ -39,7 +39,7 @@ def sweep(*, tools: Tools) -> None:
         draining.start_draining_idle(now=now)
         dozing.deepen(now=now)
         scaling.scale(now=now)
-        scaling.keep_always_on(now=now)
+        scaling.keep_awake(now=now)
         targets.let_quiet_ones_go(now=now)
         trials.call_off_failing(now=now)
         for build in _abandoned_builds(now):

@@ -2,9 +2,11 @@
 
 import json
 import re
+from collections.abc import Sequence
 
-from hosting import catalogue, protocols, registries
+from hosting import catalogue, protocols, registries, wire
 from hosting.errors import InvalidValue
+from hosting.lifecycle import warm_windows
 from hosting.lifecycle.specs import RevisionSpec
 from hosting.models import HostedModel
 
@@ -82,6 +84,35 @@ def replica_bounds(model: HostedModel, *, least: int | None, most: int | None) -
     if not 0 <= bounds["min_replicas"] <= bounds["max_replicas"]:
         raise InvalidValue("Give 0 up to the most replicas.", field="min_replicas")
     return bounds
+
+
+def waking_rules(
+    *, routes: Sequence[str] | None, methods: Sequence[str] | None
+) -> dict[str, list[str]]:
+    """The routes and methods that may wake a model, as far as given, in their settled order."""
+    found = {}
+    for field, given, every in (
+        ("wake_routes", routes, wire.ROUTES),
+        ("wake_methods", methods, wire.METHODS),
+    ):
+        if given is None:
+            continue
+        if unknown := set(given) - set(every):
+            raise InvalidValue(f"Choose from {', '.join(every)}, not {min(unknown)}.", field=field)
+        found[field] = [each for each in every if each in given]
+    return found
+
+
+def warm_hours(
+    *, windows: Sequence[str] | None, time_zone: str | None
+) -> dict[str, list[str] | str]:
+    """Warm windows and their time zone, as far as given, the windows in their settled spelling."""
+    found: dict[str, list[str] | str] = {}
+    if windows is not None:
+        found["warm_windows"] = [str(each) for each in warm_windows.parse_all(windows)]
+    if time_zone is not None:
+        found["time_zone"] = warm_windows.zone(time_zone).key
+    return found
 
 
 def _check_image(spec: RevisionSpec) -> None:

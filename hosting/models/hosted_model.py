@@ -58,6 +58,9 @@ class HostedModel(models.Model):
     wake_routes = ArrayField(models.CharField(max_length=10), default=every_route)
     wake_methods = ArrayField(models.CharField(max_length=10), default=every_method)
     wake_without_token = models.BooleanField(default=True)
+    # Hours in which it is kept awake, as people write them (lifecycle.warm_windows).
+    warm_windows = ArrayField(models.CharField(max_length=80), default=list)
+    time_zone = models.CharField(max_length=64, default="UTC")
     request_timeout_seconds = models.PositiveIntegerField(default=600)
     startup_timeout_seconds = models.PositiveIntegerField(default=300)
     rate_limit = models.CharField(max_length=20, blank=True)  # as hosting.rates spells it
