@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from dashboard import option_fields
-from hosting import queries
+from hosting import queries, wire
 from hosting.catalogue import CatalogueEntry
 from hosting.errors import HostingError
 from hosting.lifecycle.golden_requests import Sample
@@ -33,6 +33,12 @@ PROTOCOL_CHOICES = sorted(
     ((name, PROTOCOL_WORDS.get(name, name)) for name in PROTOCOLS),
     key=lambda choice: [*PROTOCOL_WORDS, choice[0]].index(choice[0]),
 )
+WAKING_ROUTES = [
+    ("query", "POST /v1/query"),
+    ("status", "GET /v1, the status"),
+    ("info", "GET /v1/info"),
+    ("other", "Other paths, where the protocol has some"),
+]
 VISIBILITY_CHOICES = [
     ("private", "Private"),
     ("public", "Public"),
@@ -350,8 +356,67 @@ class SettingsForm(PageForm):
         return SettingsForm(initial=initial)
 
 
+class WakingForm(PageForm):
+    """Which requests may wake a model."""
+
+    wake_routes = forms.MultipleChoiceField(
+        label="Routes that may wake it",
+        choices=WAKING_ROUTES,
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="A status that may not wake is still answered: “starting”.",
+    )
+    wake_methods = forms.MultipleChoiceField(
+        label="Methods that may wake it",
+        choices=[(each, each) for each in wire.METHODS],
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+    )
+    wake_without_token = forms.BooleanField(
+        label="Callers without a token may wake it",
+        required=False,
+        help_text="Matters while the model is public.",
+    )
+
+    @staticmethod
+    def of(model: HostedModel) -> "WakingForm":
+        """The form as the model is now."""
+        names = ("wake_routes", "wake_methods", "wake_without_token")
+        return WakingForm(initial={name: getattr(model, name) for name in names})
+
+
+class WarmWindowsForm(PageForm):
+    """Hours in which a model is kept awake."""
+
+    warm_windows = forms.CharField(
+        label="Hours",
+        required=False,
+        help_text="One per line, such as “Mon-Fri 08:00-18:00” or “daily 22:00-02:00”. "
+        "Empty: it sleeps whenever it is quiet.",
+        widget=forms.Textarea(attrs={"rows": 3, "class": "mono", "spellcheck": "false"}),
+    )
+    time_zone = forms.CharField(
+        label="Time zone",
+        max_length=64,
+        help_text="The hours follow its clocks through summer and winter.",
+        widget=forms.TextInput(
+            attrs={"class": "mono", "list": "time-zones", "spellcheck": "false"}
+        ),
+    )
+
+    @staticmethod
+    def of(model: HostedModel) -> "WarmWindowsForm":
+        """The form as the model is now."""
+        lines = "\n".join(model.warm_windows)
+        return WarmWindowsForm(initial={"warm_windows": lines, "time_zone": model.time_zone})
+
+    def clean_warm_windows(self) -> list[str]:
+        """The lines; whether they are windows, the operation says."""
+        return str(self.cleaned_data["warm_windows"]).splitlines()
+
+
 class TokenForm(PageForm):
-    """A name for a new token."""
+    """A name for a new token, and what it may do."""
 
     label = forms.CharField(
         max_length=80,
@@ -360,6 +425,12 @@ class TokenForm(PageForm):
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
     rate_limit = _rate_limit("For calls with this token. Empty: as many as the model allows.")
+    may_wake = forms.BooleanField(
+        label="It may wake the model",
+        required=False,
+        initial=True,
+        help_text="Off: it is answered while the model is awake, and gets a 503 while it sleeps.",
+    )
 
 
 class SecretInput(forms.Textarea):

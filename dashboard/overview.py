@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from dashboard import ribbon, rows, states, times
-from dashboard.ribbon import Ribbon
+from dashboard.ribbon import Hours, Ribbon
 from dashboard.states import Look, StateView
 from dashboard.waking import Wake
 from dashboard.waking import view as wake_view
 from hosting import queries
+from hosting.lifecycle import warm_windows
 from hosting.metering import queries as metering
 from hosting.metering.queries import Point, Usage
 from hosting.models import HostedModel, Replica
@@ -69,6 +70,11 @@ class Overview:
     failed_replica: Replica | None
 
     @property
+    def usual_wake(self) -> float | None:
+        """How long a wake usually takes, in seconds; None before the first."""
+        return self.model.revision.wake_seconds if self.model.revision else None
+
+    @property
     def changing(self) -> bool:
         """Whether the page should look again soon."""
         return self.wake is not None or self.model.state == State.DRAINING
@@ -84,12 +90,18 @@ def overview(model: HostedModel, *, chosen: str, now: datetime) -> Overview:
         model=model,
         state=states.view(model, now=now),
         runs=rows.what_runs(model.revision, titles=rows.titles()),
-        ribbon=ribbon.build(day, since=since, until=now),
+        ribbon=ribbon.build(day, since=since, until=now, warm=_warm(model, since=since, until=now)),
         ticks=times.ticks(since, now),
         chart=chart(model, chosen=chosen, now=now),
         moves=moves(model, limit=6),
         wake=wake_view(model, now=now) if awakening else None,
         failed_replica=queries.last_replica(model) if failed else None,
+    )
+
+
+def _warm(model: HostedModel, *, since: datetime, until: datetime) -> list[Hours]:
+    return warm_windows.spans(
+        model.warm_windows, time_zone=model.time_zone, since=since, until=until
     )
 
 

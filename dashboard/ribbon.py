@@ -8,6 +8,8 @@ from dashboard import times
 from dashboard.states import look
 from hosting.queries import Span
 
+Hours = tuple[datetime, datetime]
+
 WIDTH = 1000.0
 # A wake of two seconds would be invisible in a day.
 NARROWEST = 2.5
@@ -30,6 +32,7 @@ class Ribbon:
     label: str
     seconds: dict[str, float]  # by css class
     wakes: int
+    warm: tuple[Band, ...] = ()  # the hours it is kept awake: a line along the foot
 
     @property
     def awake(self) -> str:
@@ -48,7 +51,9 @@ class Ribbon:
         return times.lasting(seconds) if seconds else ""
 
 
-def build(spans: Sequence[Span], *, since: datetime, until: datetime) -> Ribbon:
+def build(
+    spans: Sequence[Span], *, since: datetime, until: datetime, warm: Sequence[Hours] = ()
+) -> Ribbon:
     """Lay the spans out from left to right; before its creation a model has no state."""
     scale = WIDTH / (until - since).total_seconds()
     bands, words = [], []
@@ -64,7 +69,14 @@ def build(spans: Sequence[Span], *, since: datetime, until: datetime) -> Ribbon:
     bands.sort(key=lambda band: -band.width)
     wakes = sum(span.state == "awakening" for span in spans)
     label = _sentence(words)
-    return Ribbon(tuple(bands), label, seconds, wakes)
+    hours = tuple(_hours(each, since=since, until=until, scale=scale) for each in warm)
+    return Ribbon(tuple(bands), label, seconds, wakes, hours)
+
+
+def _hours(span: Hours, *, since: datetime, until: datetime, scale: float) -> Band:
+    start, end = max(span[0], since), min(span[1], until)
+    x = (start - since).total_seconds() * scale
+    return Band("warm", round(x, 1), round((end - start).total_seconds() * scale, 1))
 
 
 def _sentence(words: list[str]) -> str:

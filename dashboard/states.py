@@ -36,6 +36,7 @@ class StateView:
     look: Look
     detail: str
     bad: bool = False
+    percent: int | None = None  # how far a wake is, where it is known how long one takes
 
 
 def view(model: HostedModel, *, now: datetime) -> StateView:
@@ -56,6 +57,11 @@ def view(model: HostedModel, *, now: datetime) -> StateView:
             else times.on(model.state_changed_at, now=now)
         )
         return StateView(LOOKS[state], f"since {since}")
+    usual = model.revision.wake_seconds if model.revision else None
+    if state == State.AWAKENING and usual is not None:
+        percent = min(100, round(100 * passed / max(usual, 0.01)))
+        detail = f"for {times.roughly(passed)}, usually {times.lasting(usual)}"
+        return StateView(LOOKS[state], detail, percent=percent)
     return StateView(LOOKS[state], f"for {times.roughly(passed)}")
 
 

@@ -22,6 +22,14 @@ def lasting(seconds: float) -> str:
     return f"{int(seconds // DAY)} days"
 
 
+def in_hours(seconds: float) -> str:
+    """A long time in hours: “41 h”, “2.5 h”; in minutes below one."""
+    if seconds < HOUR:
+        return f"{seconds / MINUTE:.0f} min"
+    count = seconds / HOUR
+    return f"{count:,.0f} h" if count >= 10 else f"{count:.1f} h"
+
+
 def roughly(seconds: float) -> str:
     """How long, in one unit: “12 min”, “6 h”."""
     if seconds < MINUTE:

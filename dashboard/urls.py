@@ -14,6 +14,7 @@ from dashboard.views import (
     revisions,
     secrets,
     team,
+    waking,
 )
 
 urlpatterns = [
@@ -27,6 +28,8 @@ urlpatterns = [
     path("models/<slug:subdomain>/activity/", model.activity, name="model-activity"),
     path("models/<slug:subdomain>/logs/", logs.log, name="model-logs"),
     path("models/<slug:subdomain>/logs/download/", logs.download, name="model-logs-download"),
+    path("models/<slug:subdomain>/wakes/", waking.wakes, name="model-wakes"),
+    path("models/<slug:subdomain>/timeout/", waking.use_timeout, name="model-use-timeout"),
     path("models/<slug:subdomain>/playground/", playground.playground, name="model-playground"),
     path("models/<slug:subdomain>/code/", model.snippet, name="model-snippet"),
     path("models/<slug:subdomain>/wake/", model.wake, name="model-wake"),
@@ -48,9 +51,20 @@ urlpatterns = [
         name="remove-secret",
     ),
     path("models/<slug:subdomain>/restart/", model_secrets.restart, name="restart-model"),
+    path(
+        "models/<slug:subdomain>/tokens/<int:token_id>/waking/",
+        secrets.let_token_wake,
+        name="let-token-wake",
+    ),
     path("models/<slug:subdomain>/settings/", managing.settings, name="model-settings"),
     path(
         "models/<slug:subdomain>/settings/change/", managing.change_settings, name="change-settings"
+    ),
+    path("models/<slug:subdomain>/settings/waking/", managing.change_waking, name="change-waking"),
+    path(
+        "models/<slug:subdomain>/settings/warm/",
+        managing.change_warm_windows,
+        name="change-warm-windows",
     ),
     path("models/<slug:subdomain>/deploy/", revisions.deploy, name="model-deploy"),
     path("models/<slug:subdomain>/revisions/", revisions.revision_list, name="model-revisions"),

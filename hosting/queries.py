@@ -17,8 +17,10 @@ from hosting.models import (
     Revision,
     Target,
     Transition,
+    Wake,
 )
 from hosting.models.replica import ReplicaStatus
+from hosting.models.wake import WakeOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +131,17 @@ def last_replica(model: HostedModel) -> Replica | None:
     return model.replicas.select_related("revision").order_by("-pk").first()
 
 
+def wakes(model: HostedModel) -> QuerySet[Wake]:
+    """Its wakes, newest first."""
+    return model.wakes.select_related("model", "revision", "token").order_by("-pk")
+
+
 def wake_seconds(team: Team, *, since: datetime) -> list[float]:
     """How long each wake of a team's models took that has succeeded since then."""
-    woken = Replica.objects.filter(model__team=team, ready_at__gte=since)
-    times = woken.values_list("created_at", "ready_at")
-    return [(ready - asked).total_seconds() for asked, ready in times if ready is not None]
+    woken = Wake.objects.filter(
+        model__team=team, outcome=WakeOutcome.AWAKE, ended_at__gte=since
+    ).values_list("asked_at", "ended_at")
+    return [(ended - asked).total_seconds() for asked, ended in woken]
 
 
 def _spans(

@@ -22,6 +22,7 @@ def issue(
     created_by: User | None = None,
     expires_at: datetime | None = None,
     rate_limit: str = "",
+    may_wake: bool = True,
 ) -> tuple[EndpointToken, str]:
     """Issue a token; returns the row and the secret, which is never to be had again."""
     label = _named(label)
@@ -37,6 +38,7 @@ def issue(
         created_by=created_by,
         expires_at=expires_at,
         rate_limit=rates.spelled(rate_limit),
+        may_wake=may_wake,
     )
     _announce(model.pk)
     return token, secret
@@ -44,10 +46,19 @@ def issue(
 
 @transaction.atomic
 def change(
-    token: EndpointToken, *, label: str | None = None, rate_limit: str | None = None
+    token: EndpointToken,
+    *,
+    label: str | None = None,
+    rate_limit: str | None = None,
+    may_wake: bool | None = None,
 ) -> None:
-    """Change what is given; None leaves it as it is. Raises InvalidValue."""
-    given = {}
+    """Change what is given; None leaves it as it is. Raises InvalidValue.
+
+    One that may not wake its model is served while the model is awake.
+    """
+    given: dict[str, str | bool] = {}
+    if may_wake is not None:
+        given["may_wake"] = may_wake
     if label is not None:
         given["label"] = _named(label)
     if rate_limit is not None:

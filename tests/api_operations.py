@@ -63,11 +63,16 @@ OPERATIONS = [
     Operation("golden-request", "DELETE", 204),
     Operation("tokens"),
     Operation("tokens", "POST", 201, {"label": "website"}),
-    Operation("token", "PATCH", 200, {"label": "shop", "rate_limit": "60/minute"}),
+    Operation(
+        "token", "PATCH", 200, {"label": "shop", "rate_limit": "60/minute", "may_wake": False}
+    ),
     Operation("token", "DELETE", 204),
     Operation("secrets"),
     Operation("secret", "PUT", 200, {"value": "hush hush", "kind": "variable"}),
     Operation("secret", "DELETE", 204),
+    Operation("wakes"),
+    Operation("wake-times"),
+    Operation("sleep-simulation", query="?days=7"),
     Operation("model-usage", query="?bucket=hour"),
     Operation("usage"),
     Operation("capacity"),

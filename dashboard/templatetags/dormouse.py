@@ -62,6 +62,12 @@ def lasting(seconds: float | None) -> str:
 
 
 @register.filter
+def hours(seconds: float) -> str:
+    """A long time in hours."""
+    return times.in_hours(seconds)
+
+
+@register.filter
 def bare(address: str) -> str:
     """An address without its scheme, where room is short; what is copied has it."""
     return address.partition("://")[2] or address

@@ -1,5 +1,7 @@
 """Settings, deletion."""
 
+from zoneinfo import available_timezones
+
 from allauth.account.decorators import reauthentication_required
 from django.contrib import messages
 from django.http import HttpResponse
@@ -8,7 +10,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from dashboard import states
-from dashboard.forms import DeleteForm, SettingsForm
+from dashboard.forms import DeleteForm, PageForm, SettingsForm, WakingForm, WarmWindowsForm
 from dashboard.teams import TeamRequest, member_page, model_or_404, writer_page
 from hosting import queries
 from hosting.errors import HostingError
@@ -21,7 +23,7 @@ from hosting.models import HostedModel
 def settings(request: TeamRequest, subdomain: str) -> HttpResponse:
     """Show a model's settings."""
     model = model_or_404(request, subdomain)
-    return _settings_page(request, model, SettingsForm.of(model))
+    return settings_page(request, model)
 
 
 @require_http_methods(["POST"])
@@ -31,14 +33,14 @@ def change_settings(request: TeamRequest, subdomain: str) -> HttpResponse:
     model = model_or_404(request, subdomain)
     form = SettingsForm(request.POST)
     if not form.is_valid():
-        return _settings_page(request, model, form)
+        return settings_page(request, model, form=form)
     data = form.cleaned_data
     public = data.pop("visibility") == "public"
     try:
         operations.change_settings(model, public=public, **data)
     except HostingError as error:
         form.refuse(error)
-        return _settings_page(request, model, form)
+        return settings_page(request, model, form=form)
     messages.success(request, "Settings saved. They hold from the next request on.")
     return redirect("model-settings", subdomain=model.subdomain)
 
@@ -67,12 +69,58 @@ def _delete(request: TeamRequest, model: HostedModel) -> HttpResponse:
     return render(request, "dashboard/delete.html", context, status=422 if form.errors else 200)
 
 
-def _settings_page(request: TeamRequest, model: HostedModel, form: SettingsForm) -> HttpResponse:
+@require_http_methods(["POST"])
+@writer_page
+def change_waking(request: TeamRequest, subdomain: str) -> HttpResponse:
+    """Change which requests may wake a model."""
+    model = model_or_404(request, subdomain)
+    form = WakingForm(request.POST)
+    said = "Saved. Only these requests wake it from now on."
+    return _changed(request, model, form, said=said, waking=form)
+
+
+@require_http_methods(["POST"])
+@writer_page
+def change_warm_windows(request: TeamRequest, subdomain: str) -> HttpResponse:
+    """Change in which hours a model is kept awake."""
+    model = model_or_404(request, subdomain)
+    form = WarmWindowsForm(request.POST)
+    return _changed(request, model, form, said="Saved. It is kept awake in these hours.", warm=form)
+
+
+def _changed(
+    request: TeamRequest, model: HostedModel, form: PageForm, *, said: str, **forms: PageForm
+) -> HttpResponse:
+    """Write what one form of the page says, or show the page with what is wrong."""
+    if form.is_valid():
+        try:
+            operations.change_settings(model, **form.cleaned_data)
+        except HostingError as error:
+            form.refuse(error)
+        else:
+            messages.success(request, said)
+            return redirect("model-settings", subdomain=model.subdomain)
+    return settings_page(request, model, **forms)
+
+
+def settings_page(
+    request: TeamRequest,
+    model: HostedModel,
+    *,
+    form: PageForm | None = None,
+    waking: PageForm | None = None,
+    warm: PageForm | None = None,
+) -> HttpResponse:
+    """The page, with the form that was refused, if one was."""
+    refused = form or waking or warm
     context = {
-        "form": form,
+        "form": form or SettingsForm.of(model),
+        "waking": waking or WakingForm.of(model),
+        "warm": warm or WarmWindowsForm.of(model),
+        "zones": sorted(available_timezones()),
         "model": model,
         "state": states.view(model, now=timezone.now()),
         "section": "models",
         "tab": "settings",
     }
-    return render(request, "dashboard/settings.html", context, status=422 if form.errors else 200)
+    return render(request, "dashboard/settings.html", context, status=422 if refused else 200)

@@ -41,6 +41,21 @@ def issue_token(request: TeamRequest, subdomain: str) -> HttpResponse:
     return _tokens_page(request, model, form)
 
 
+@require_POST
+@writer_page
+def let_token_wake(request: TeamRequest, subdomain: str, token_id: int) -> HttpResponse:
+    """Let a token wake its model, or not any more."""
+    model = model_or_404(request, subdomain)
+    token = queries.find_token(model, token_id)
+    if token is None:
+        raise Http404("This token is gone already.")
+    allowed = request.POST.get("may_wake") == "yes"
+    tokens.change(token, may_wake=allowed)
+    said = "may wake" if allowed else "no longer wakes"
+    messages.success(request, f"Token “{token.label}” {said} {model}.")
+    return redirect("model-tokens", subdomain=model.subdomain)
+
+
 @require_http_methods(["GET", "POST"])
 @writer_page
 def revoke_token(request: TeamRequest, subdomain: str, token_id: int) -> HttpResponse:

@@ -19,6 +19,7 @@ from hosting.api.views.secrets import SecretViewSet
 from hosting.api.views.tokens import EndpointTokenViewSet
 from hosting.api.views.transitions import TransitionViewSet
 from hosting.api.views.usage import UsageViewSet
+from hosting.api.views.wakes import WakeViewSet
 
 app_name = "api"
 
@@ -41,6 +42,13 @@ urlpatterns = [
     path(f"{_MODEL}sleep/", Models.as_view({"post": "sleep"}), name="sleep"),
     path(f"{_MODEL}activate/", Models.as_view({"post": "activate"}), name="activate"),
     path(f"{_MODEL}deactivate/", Models.as_view({"post": "deactivate"}), name="deactivate"),
+    path(f"{_MODEL}wakes/", WakeViewSet.as_view({"get": "list"}), name="wakes"),
+    path(f"{_MODEL}wake-times/", WakeViewSet.as_view({"get": "times"}), name="wake-times"),
+    path(
+        f"{_MODEL}sleep-simulation/",
+        WakeViewSet.as_view({"get": "simulate"}),
+        name="sleep-simulation",
+    ),
     path(f"{_MODEL}replicas/", ReplicaViewSet.as_view({"get": "list"}), name="replicas"),
     path(f"{_MODEL}logs/", LogViewSet.as_view({"get": "list"}), name="logs"),
     path(f"{_MODEL}logs/tail/", LogViewSet.as_view({"get": "tail"}), name="logs-tail"),

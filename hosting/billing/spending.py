@@ -5,7 +5,7 @@ Read from hours like an invoice, the open ones included, so it is at most a minu
 
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TypeVar
@@ -13,7 +13,7 @@ from typing import TypeVar
 from accounts.models import Team
 from hosting.billing import plans, quantities, rating
 from hosting.billing.quantities import Units
-from hosting.billing.rating import Charge, Item
+from hosting.billing.rating import Charge, Item, Price
 from hosting.metering.partitions import month_of, next_month
 
 _ZERO = Decimal("0.00")
@@ -50,6 +50,28 @@ class Spending:
     def of_model(self, model_id: int) -> Decimal:
         """What one model cost."""
         return sum((each.amount for each in self.models if each.model_id == model_id), _ZERO)
+
+
+@dataclass(frozen=True, slots=True)
+class ListPrices:
+    """What things cost by themselves at a moment: free units and later tiers left out."""
+
+    currency: str
+    prices: list[Price]
+    at: datetime
+
+    def of_requests(self, model_id: int, count: int) -> Decimal:
+        """So many requests to this model."""
+        price = rating.in_force(self.prices, item=Item.REQUEST, model_id=model_id, at=self.at)
+        if price is None:
+            return _ZERO
+        return rating.cost(replace(price, free_units=0), count)
+
+
+def list_prices(team: Team, *, at: datetime) -> ListPrices:
+    """A team's prices at this moment."""
+    plan = plans.plan_of(team, at=at)
+    return ListPrices(plan.currency, plans.prices_of(plan), at)
 
 
 def of_month(team: Team, *, now: datetime, until: datetime | None = None) -> Spending:

@@ -35,6 +35,7 @@ WITH_QUERY += [
     "invoice-line",
 ]
 WITH_QUERY += ["usage-export", "invoice-document"]
+WITH_QUERY += ["sleep-simulation", "wakes"]
 NASTY: list[Any] = [
     None,
     "",
@@ -200,6 +201,11 @@ FULL_BODIES = {
         "startup_timeout_seconds": 60,
         "rate_limit": "5/second",
         "max_body_mb": 64,
+        "wake_routes": ["query"],
+        "wake_methods": ["POST"],
+        "wake_without_token": False,
+        "warm_windows": ["Mon-Fri 08:00-18:00"],
+        "time_zone": "Europe/Berlin",
     },
     "POST revisions": {**FULL_REVISION, "canary_share": 10},
     "PUT canary": {"number": 2, "share": 10},
@@ -212,8 +218,13 @@ FULL_BODIES = {
         "timeout_seconds": 5,
     },
     "POST rollback": {"number": 1},
-    "POST tokens": {"label": "x", "expires_at": "2100-01-01T00:00:00Z", "rate_limit": "5/second"},
-    "PATCH token": {"label": "x", "rate_limit": "5/second"},
+    "POST tokens": {
+        "label": "x",
+        "expires_at": "2100-01-01T00:00:00Z",
+        "rate_limit": "5/second",
+        "may_wake": True,
+    },
+    "PATCH token": {"label": "x", "rate_limit": "5/second", "may_wake": False},
     "PUT budgets": {"amount": "5.00", "stop": True, "model": "own-model", "token_id": 1},
     "PUT secret": {"value": "hush hush", "kind": "variable"},
     "POST credits": {"amount": "25.00"},

@@ -20,11 +20,11 @@ def seed() -> None:
     member.user.set_password(PASSWORD)
     member.user.save()
     make_member(team=member.team, role="viewer")
-    _sleeping(member.team)
+    _woken(_sleeping(member.team))
     _failed(member.team)
 
 
-def _sleeping(team: "Team") -> None:
+def _sleeping(team: "Team") -> "HostedModel":
     from django.utils import timezone
 
     from hosting.lifecycle.specs import catalogue_spec
@@ -48,6 +48,7 @@ def _sleeping(team: "Team") -> None:
         for ago in range(1, 300, 7)
     )
     _write_log(owl)
+    return owl
 
 
 def _write_log(model: "HostedModel") -> None:
@@ -96,6 +97,44 @@ def _tried(model: "HostedModel") -> None:
     operations.deploy(model, revision=better, created_by=None, canary_share=10)
     sample = Sample("greets back", {"text": "hello"}, expected_keys=["text", "mood"])
     golden_requests.keep(model, sample, created_by=None)
+
+
+def _woken(owl: "HostedModel") -> None:
+    """Four wakes by different hands, one of them failed, and calls for the simulator."""
+    from django.utils import timezone
+
+    from hosting.lifecycle import wakes
+    from hosting.metering import ledger
+    from hosting.models import HostedModel, Wake
+    from tests.database.conftest import make_event
+
+    now = timezone.now()
+    HostedModel.objects.filter(pk=owl.pk).update(created_at=now - timedelta(days=20))
+    token = owl.tokens.get()
+    request = {"cause": "request", "route": "query", "method": "POST", "address": "203.0.113.9"}
+    for hours, seconds, said in (
+        (30, 2.2, {**request, "token": token}),
+        (9, 1.1, {"cause": "ada@example.org"}),
+        (5, 3.4, {**request, "outcome": "failed", "reason": "Its container exited with code 3."}),
+        (1, 1.4, {**request, "token": token}),
+    ):
+        asked = now - timedelta(hours=hours)
+        share = timedelta(seconds=seconds) / 100
+        Wake.objects.create(
+            model=owl, revision=owl.revision, asked_at=asked, taken_at=asked + share,
+            prepared_at=asked + 2 * share, started_at=asked + 30 * share,
+            listening_at=asked + 55 * share, ended_at=asked + 100 * share,
+            **{"outcome": "awake", **said},
+        )  # fmt: skip
+    assert owl.revision is not None
+    wakes.learn(owl.revision)
+    ledger.record(
+        [make_event(owl, at=now - timedelta(hours=1), cold=True, held_ms=1_420, model_ms=240)]
+        + [
+            make_event(owl, at=now - timedelta(minutes=ago), model_ms=300)
+            for ago in range(60, 20_000, 47)
+        ]
+    )
 
 
 def _failed(team: "Team") -> None:

@@ -38,6 +38,7 @@ PAGES = [
     "/models/owl/activity/",
     "/models/owl/logs/",
     "/models/badger/logs/",
+    "/models/owl/wakes/",
     "/models/owl/playground/",
     "/models/owl/tokens/",
     "/models/owl/secrets/",

@@ -5,9 +5,11 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
+from hosting import wire
 from hosting.api.serializers.revisions import NewRevisionSerializer, RevisionSerializer
 from hosting.api.serializers.tokens import RATE_LIMIT, IssuedTokenSerializer
 from hosting.lifecycle.validation import MOST_BODY_MB, MOST_REPLICAS, TIMEOUT_LIMITS
+from hosting.lifecycle.warm_windows import MOST_WINDOWS
 from hosting.models import HostedModel, Transition
 from hosting.rates import LONGEST as LONGEST_RATE
 from hosting.states import Event, State
@@ -37,6 +39,13 @@ class HostedModelSerializer(serializers.ModelSerializer[HostedModel]):
     failure = serializers.SerializerMethodField()
     revision = RevisionSerializer(read_only=True, allow_null=True)
     created_by = serializers.EmailField(source="created_by.email", allow_null=True, read_only=True)
+    wake_routes = serializers.ListField(
+        child=serializers.ChoiceField(choices=list(wire.ROUTES)), read_only=True
+    )
+    wake_methods = serializers.ListField(
+        child=serializers.ChoiceField(choices=list(wire.METHODS)), read_only=True
+    )
+    warm_windows = serializers.ListField(child=serializers.CharField(), read_only=True)
 
     class Meta:
         model = HostedModel
@@ -56,6 +65,11 @@ class HostedModelSerializer(serializers.ModelSerializer[HostedModel]):
             "min_replicas",
             "max_replicas",
             "auto_rollback",
+            "wake_routes",
+            "wake_methods",
+            "wake_without_token",
+            "warm_windows",
+            "time_zone",
             "request_timeout_seconds",
             "startup_timeout_seconds",
             "rate_limit",
@@ -111,6 +125,29 @@ class ModelSettingsSerializer(serializers.Serializer[Any]):
     max_replicas = serializers.IntegerField(min_value=1, max_value=MOST_REPLICAS, required=False)
     auto_rollback = serializers.BooleanField(
         required=False, help_text="Call off a new revision that fails more than the one before it."
+    )
+    wake_routes = serializers.ListField(
+        child=serializers.ChoiceField(choices=list(wire.ROUTES)),
+        required=False,
+        max_length=len(wire.ROUTES),
+        help_text="Requests on these may wake it; others are served while it is awake.",
+    )
+    wake_methods = serializers.ListField(
+        child=serializers.ChoiceField(choices=list(wire.METHODS)),
+        required=False,
+        max_length=len(wire.METHODS),
+    )
+    wake_without_token = serializers.BooleanField(
+        required=False, help_text="Of a public model: whether callers without a token may wake it."
+    )
+    warm_windows = serializers.ListField(
+        child=serializers.CharField(max_length=200, allow_blank=True),
+        required=False,
+        max_length=MOST_WINDOWS,
+        help_text="Kept awake in these hours, such as “Mon-Fri 08:00-18:00”.",
+    )
+    time_zone = serializers.CharField(
+        max_length=64, required=False, help_text="Of the warm windows, such as “Europe/Berlin”."
     )
     request_timeout_seconds = _seconds("request_timeout_seconds")
     startup_timeout_seconds = _seconds("startup_timeout_seconds")

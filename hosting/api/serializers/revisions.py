@@ -60,6 +60,8 @@ class RevisionSerializer(serializers.ModelSerializer[Revision]):
             "created_by",
             "rejected_at",
             "rejected_reason",
+            "wake_seconds",
+            "slow_wake_seconds",
         ]
         read_only_fields = fields
 

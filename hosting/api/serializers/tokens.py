@@ -43,6 +43,7 @@ class EndpointTokenSerializer(serializers.ModelSerializer[EndpointToken]):
             "last_used_at",
             "expires_at",
             "rate_limit",
+            "may_wake",
         ]
         read_only_fields = fields
 
@@ -67,6 +68,9 @@ class NewTokenSerializer(serializers.Serializer[Any]):
         required=False, allow_null=True, validators=[_in_the_future]
     )
     rate_limit = _rate_limit()
+    may_wake = serializers.BooleanField(
+        default=True, help_text="False: served while the model is awake, and never wakes it."
+    )
 
 
 @extend_schema_serializer(component_name="TokenSettings")
@@ -75,6 +79,7 @@ class TokenSettingsSerializer(serializers.Serializer[Any]):
 
     label = serializers.CharField(max_length=80, required=False)  # type: ignore[assignment]
     rate_limit = _rate_limit()
+    may_wake = serializers.BooleanField(required=False)
 
 
 class ApiKeySerializer(serializers.ModelSerializer[ApiKey]):

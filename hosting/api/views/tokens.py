@@ -55,10 +55,13 @@ class EndpointTokenViewSet(TeamViewSet):
         summary="Change an endpoint token",
         request=TokenSettingsSerializer,
         responses=EndpointTokenSerializer,
-        examples=[OpenApiExample("A limit", value={"rate_limit": "60/minute"}, request_only=True)],
+        examples=[
+            OpenApiExample("A limit", value={"rate_limit": "60/minute"}, request_only=True),
+            OpenApiExample("It may not wake", value={"may_wake": False}, request_only=True),
+        ],
     )
     def partial_update(self, request: Request, subdomain: str, token_id: str) -> Response:
-        """Change its name or its limit; the secret stays."""
+        """Change its name, its limit or whether it may wake the model; the secret stays."""
         token = self._find(token_id)
         tokens.change(token, **self.read(TokenSettingsSerializer))
         return Response(self.show(EndpointTokenSerializer, token))
