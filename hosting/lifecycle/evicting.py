@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import redis
 from django.db.models import Avg, Count, F, Q, Sum
 
-from hosting.lifecycle import draining, machine
+from hosting.lifecycle import draining, machine, warmth
 from hosting.lifecycle.holdings import Held, alone, read_held
 from hosting.lifecycle.placing import Amount, Candidate, Shares, in_order, to_stop, worth
 from hosting.models import HostedModel, Replica, Transition
@@ -95,7 +95,8 @@ def _candidates(reports: draining.Reports | None, *, now: datetime) -> Iterator[
         )
         .order_by()
     )
-    found = list(rows)
+    warm = _in_a_warm_window({row[0] for row in rows}, now=now)
+    found = [row for row in rows if row[0] not in warm]
     wakes, wake_seconds = _habits({row[0] for row in found}, since=now - HISTORY)
     for model_id, team_id, state, since, node, memory, cpus, gpus in found:
         if state == State.AWAKE and not _is_quiet(reports, model_id):
@@ -108,6 +109,12 @@ def _candidates(reports: draining.Reports | None, *, now: datetime) -> Iterator[
         )
         amount = Amount(memory, cpus, gpus)
         yield Candidate(model_id, team_id, node, amount, value, awake=state == State.AWAKE)
+
+
+def _in_a_warm_window(model_ids: set[int], *, now: datetime) -> set[int]:
+    named = HostedModel.objects.filter(pk__in=model_ids).exclude(warm_windows=[])
+    models = named.select_related("revision")
+    return {each.pk for each in models if warmth.since(each, now=now) is not None}
 
 
 def _habits(

@@ -169,6 +169,17 @@ def test_a_pinned_model_is_not_put_to_sleep_for_another(host_model, wake, drowse
 
 
 @pytest.mark.usefixtures("room_for_two")
+def test_a_model_in_its_warm_window_is_not_put_to_sleep_for_another(host_model, wake, drowse):
+    warm, _ = drowse(host_model()), wake(host_model())
+    HostedModel.objects.filter(pk=warm.pk).update(warm_windows=["Mon-Fri 08:00-18:00"])
+
+    wake(host_model())
+
+    warm.refresh_from_db()
+    assert warm.state == State.DROWSY
+
+
+@pytest.mark.usefixtures("room_for_two")
 def test_a_greedy_team_takes_nothing_from_one_within_its_share(host_model, wake, drowse):
     modest = drowse(make_model(Team.objects.create(name="Modest")).model)
     wake(host_model())
