@@ -14,13 +14,12 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 
 from hosting.metering.histogram import Times, times
-from hosting.models import Replica, UsageRecord
+from hosting.models import UsageRecord, Wake
+from hosting.models.wake import WakeOutcome
 
 _DAYS_FROM = timedelta(days=25)  # windows at least this long are read from days
 # Compiling these statements takes longer than they do: without it a year takes half the time.
 _QUICK = "SET LOCAL jit = off"
-# When a replica was made, ran, was ready and was stopped.
-Phases = tuple[datetime, datetime | None, datetime | None, datetime | None]
 DIMENSIONS = {
     "model": "model_id",
     "status": "status",
@@ -55,7 +54,7 @@ class Wakes:
     failed: int
     start: Times  # until the engine said that it runs
     ready: Times  # from then until the model answered
-    whole: Times
+    whole: Times  # from being asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,22 +90,29 @@ def wakes(model_id: int, *, since: datetime, until: datetime) -> Wakes:
 
 def wakes_of_many(model_ids: list[int], *, since: datetime, until: datetime) -> dict[int, Wakes]:
     """The wakes of several models, by model id; of those only that woke or tried to."""
-    rows: dict[int, list[Phases]] = defaultdict(list)
-    for model_id, made, ran, ready, stopped in Replica.objects.filter(
-        model_id__in=model_ids, created_at__gte=since, created_at__lt=until
-    ).values_list("model_id", "created_at", "started_at", "ready_at", "stopped_at"):
-        rows[model_id].append((made, ran, ready, stopped))
-    return {model_id: _wakes(found) for model_id, found in rows.items()}
+    found: dict[int, list[Wake]] = defaultdict(list)
+    within = Wake.objects.filter(
+        model_id__in=model_ids, ended_at__gte=since, ended_at__lt=until
+    ).exclude(outcome=WakeOutcome.GIVEN_UP)
+    for wake in within.order_by().defer("reason"):
+        found[wake.model_id].append(wake)
+    return {model_id: _wakes(those) for model_id, those in found.items()}
 
 
-def _wakes(rows: list[Phases]) -> Wakes:
-    woken = [(made, ran, ready) for made, ran, ready, _ in rows if ran and ready]
+def _wakes(found: list[Wake]) -> Wakes:
+    """The phases are of wakes that started a container; the whole is of every one."""
+    woken = [wake for wake in found if wake.outcome == WakeOutcome.AWAKE]
+    started = [
+        (wake.prepared_at, wake.started_at, wake.ended_at)
+        for wake in woken
+        if wake.prepared_at and wake.started_at
+    ]
     return Wakes(
         count=len(woken),
-        failed=sum(1 for _, _, ready, stopped in rows if stopped and not ready),
-        start=Times.of([_ms(ran - made) for made, ran, _ in woken]),
-        ready=Times.of([_ms(ready - ran) for _, ran, ready in woken]),
-        whole=Times.of([_ms(ready - made) for made, _, ready in woken]),
+        failed=len(found) - len(woken),
+        start=Times.of([_ms(ran - made) for made, ran, _ in started]),
+        ready=Times.of([_ms(end - ran) for _, ran, end in started]),
+        whole=Times.of([wake.seconds * 1000 for wake in woken]),
     )
 
 

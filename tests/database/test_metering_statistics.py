@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from hosting.metering import ledger, rollups, statistics
-from hosting.models import Replica
+from hosting.models import Wake
 from tests.database.conftest import NOON, make_event
 
 pytestmark = pytest.mark.django_db
@@ -97,22 +97,28 @@ def test_a_day_with_another_length_is_one_day(model):
 
 
 def test_wakes_are_told_by_phase(model):
-    for seconds in (1, 3):
-        Replica.objects.create(
-            model=model,
-            revision=model.revision,
-            created_at=NOON,
-            started_at=NOON + timedelta(seconds=1),
-            ready_at=NOON + timedelta(seconds=1 + seconds),
+    second = timedelta(seconds=1)
+    for loading in (1, 3):
+        put_wake(
+            model,
+            prepared_at=NOON + second,
+            started_at=NOON + 2 * second,
+            ended_at=NOON + (2 + loading) * second,
         )
-    Replica.objects.create(
-        model=model, revision=model.revision, created_at=NOON, stopped_at=NOON + timedelta(1)
-    )
+    put_wake(model, resumed=True, ended_at=NOON + second / 50)
+    put_wake(model, outcome="failed", ended_at=NOON + timedelta(hours=1))
+    put_wake(model, outcome="given_up", ended_at=NOON + second)
 
     wakes = statistics.wakes(model.pk, **WINDOW)
 
-    assert (wakes.count, wakes.failed) == (2, 1)
-    assert (wakes.start.p50, wakes.ready.p99, wakes.whole.p99) == (1000, 3000, 4000)
+    assert (wakes.count, wakes.failed) == (3, 1)
+    assert (wakes.start.p50, wakes.ready.p99) == (1000, 3000)
+    assert (wakes.whole.p50, wakes.whole.p99) == (3000, 5000)
+
+
+def put_wake(model, **fields) -> Wake:
+    given = {"cause": "request", "outcome": "awake", "asked_at": NOON, "taken_at": NOON}
+    return Wake.objects.create(model=model, revision=model.revision, **(given | fields))
 
 
 def test_an_export_has_every_request_of_the_window(busy):
