@@ -22,6 +22,7 @@ def seed() -> None:
     make_member(team=member.team, role="viewer")
     _woken(_sleeping(member.team))
     _failed(member.team)
+    _billed(member.team)
 
 
 def _sleeping(team: "Team") -> "HostedModel":
@@ -135,6 +136,53 @@ def _woken(owl: "HostedModel") -> None:
             for ago in range(60, 20_000, 47)
         ]
     )
+
+
+def _billed(team: "Team") -> None:
+    """Seven weeks of requests, what they cost, and how it was paid."""
+    from decimal import Decimal
+
+    from django.utils import timezone
+
+    from hosting import tokens
+    from hosting.billing import books, budgets, credit_notes, credits, plans
+    from hosting.billing.models import EntryKind, Invoice
+    from hosting.metering import ledger
+    from hosting.models import HostedModel
+    from tests.database.conftest import make_event
+    from tests.factories import make_purchase
+
+    now = timezone.now()
+    plans.set_profile(team, billed_to="Northlight GmbH\nHazel Lane 7\n20095 Hamburg")
+    for seed, model in enumerate(HostedModel.objects.filter(team=team).order_by("pk")):
+        token, _ = tokens.issue(model, label="website")
+        for day in range(49):
+            at = now - timedelta(days=day, minutes=7)
+            ledger.record(
+                [
+                    make_event(
+                        model,
+                        at=at - timedelta(minutes=number),
+                        token_id=token.pk if number % 3 else 0,
+                        status=500 if number % 29 == 28 else 200,
+                        outcome="model_error" if number % 29 == 28 else "ok",
+                        cold=not number,
+                        held_ms=900 if not number else 0,
+                        model_ms=80 + number * 13 % 400,
+                    )
+                    for number in range((day * 7 + seed * 5) % 31 + 4)
+                ]
+            )
+    credits.add(
+        team, Decimal("50.00"), kind=EntryKind.PURCHASE, key="manual:1", now=now, memo="Payment 1"
+    )
+    credits.add(team, Decimal("5.00"), kind=EntryKind.GRANT, key="grant:1", now=now, memo="Welcome")
+    make_purchase(team)
+    budgets.set_budget(team, amount=Decimal("12.00"), stop=True, now=now)
+    books.keep(now=now)
+    invoice = Invoice.objects.order_by("-number")[0]
+    credit_notes.credit(invoice, reason="An hour of errors", amount=Decimal("0.40"), now=now)
+    books.prove(now=now, spool=None)
 
 
 def _failed(team: "Team") -> None:

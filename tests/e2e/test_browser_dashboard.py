@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit, urlunsplit
@@ -48,6 +49,12 @@ PAGES = [
     "/models/owl/deploy/",
     "/models/owl/delete/",
     "/models/owl/code/",
+    "/usage/",
+    "/usage/?by=token&window=12m",
+    "/billing/",
+    "/billing/credits/",
+    f"/billing/DM-{datetime.now(UTC).year}-0001/",
+    f"/billing/DM-{datetime.now(UTC).year}-0001/1/",
     "/api-keys/",
     "/members/",
     "/docs/",
