@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from dashboard import cost_chart
-from dashboard.forms import PageForm
+from dashboard.forms.page import PageForm
 from dashboard.teams import TeamRequest, member_page, writer_page
 from hosting.billing import (
     budgets,

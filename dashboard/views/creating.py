@@ -6,7 +6,7 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET, require_http_methods
 
-from dashboard.forms import CreateForm
+from dashboard.forms.running import CreateForm
 from dashboard.snippets import snippets
 from dashboard.teams import TeamRequest, member_page, never_stored, writer_page
 from hosting import catalogue, subdomains

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
-from dashboard.forms import PageForm
+from dashboard.forms.page import PageForm
 from dashboard.teams import TeamRequest, member_page, writer_page
 from hosting.billing import budgets, credits, plans, providers, purchases
 from hosting.errors import HostingError

@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from dashboard import states
-from dashboard.forms import LogFilterForm
+from dashboard.forms.logs import LogFilterForm
 from dashboard.teams import TeamRequest, member_page, model_or_404
 from hosting.logs import reading
 from hosting.models import HostedModel, LogLine

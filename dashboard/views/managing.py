@@ -10,7 +10,8 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from dashboard import states
-from dashboard.forms import DeleteForm, PageForm, SettingsForm, WakingForm, WarmWindowsForm
+from dashboard.forms.behaviour import DeleteForm, SettingsForm, WakingForm, WarmWindowsForm
+from dashboard.forms.page import PageForm
 from dashboard.teams import TeamRequest, member_page, model_or_404, writer_page
 from hosting import queries
 from hosting.errors import HostingError

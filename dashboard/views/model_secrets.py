@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from dashboard import states
-from dashboard.forms import SecretForm
+from dashboard.forms.access import SecretForm
 from dashboard.teams import TeamRequest, member_page, model_or_404, never_stored, writer_page
 from hosting import secrets
 from hosting.errors import HostingError

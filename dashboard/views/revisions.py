@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from dashboard import revisions, states
-from dashboard.forms import CanaryForm, DeployForm, GoldenForm, revision_initial
+from dashboard.forms.running import CanaryForm, DeployForm, GoldenForm, revision_initial
 from dashboard.teams import TeamRequest, member_page, model_or_404, writer_page
 from hosting import catalogue, queries
 from hosting.errors import HostingError

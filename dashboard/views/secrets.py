@@ -10,7 +10,7 @@ from accounts import operations as accounts
 from accounts.models import ApiKey
 from accounts.queries import api_keys
 from dashboard import states
-from dashboard.forms import ApiKeyForm, TokenForm
+from dashboard.forms.access import ApiKeyForm, TokenForm
 from dashboard.teams import TeamRequest, member_page, model_or_404, never_stored, writer_page
 from dashboard.views.model import examples
 from hosting import queries, tokens

@@ -9,7 +9,7 @@ import pytest
 from django import forms
 
 from dashboard import option_fields, ribbon, sparkline, times
-from dashboard.forms import PROTOCOL_CHOICES
+from dashboard.forms.running import PROTOCOL_CHOICES
 from dashboard.snippets import snippets
 from hosting.metering.queries import Point
 from hosting.protocols import PROTOCOLS
