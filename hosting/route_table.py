@@ -92,17 +92,16 @@ def _publish_move(model: HostedModel, *, generation: int) -> None:
         if known is None or not adjoins or model.generation != generation or known.beside:
             publish(model.pk)
             return
-        ready = list(model.replicas.filter(status=ReplicaStatus.READY))
-        if model.state == State.AWAKE and {each.revision_id for each in ready} != {
-            known.revision_id
-        }:
+        awake = model.state == State.AWAKE
+        ready = list(model.replicas.filter(status=ReplicaStatus.READY)) if awake else []
+        if awake and {each.revision_id for each in ready} != {known.revision_id}:
             publish(model.pk)
             return
         moved = replace(
             known,
             generation=generation,
             state=str(model.state),
-            replicas=tuple(_addresses(model, ready)) if model.state == State.AWAKE else (),
+            replicas=tuple(_addresses(model, ready)),
             since=model.state_changed_at.timestamp(),
             failure_reason=model.failure_reason or None,
             retry_at=_timestamp(model.retry_at),
