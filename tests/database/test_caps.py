@@ -254,11 +254,11 @@ def test_a_killed_router_s_units_come_back_with_the_next_one_in_its_place(
         router.knows(hosted.subdomain)
 
         def served() -> int:
-            ask(router, hosted)
+            ask(router, hosted, 4)
             keep_books(router)
             return UsageRecord.objects.filter(counted=True).count()
 
-        wait_until(lambda: served() >= 20)
+        wait_until(lambda: served() >= 20, seconds=60)
         ask(router, hosted, 5)
         assert served() == 20
 

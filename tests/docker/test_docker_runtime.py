@@ -10,7 +10,7 @@ import pytest
 from docker.types import HostConfig
 
 from hosting.errors import ReplicaFailed, RuntimeUnavailable
-from hosting.runtimes import registry
+from hosting.runtimes import docker_box, registry
 from hosting.runtimes.base import Resources, Status
 from hosting.runtimes.docker import DockerRuntime
 from tests import worlds
@@ -161,11 +161,9 @@ def test_the_label_of_an_installation_keeps_others_out(docker_world, engine):
     assert box["Config"]["Labels"]["dormouse.replica"] == "labelled"
 
 
-def test_a_model_that_asks_for_gpus_gets_devices_of_its_own(tmp_path):
-    runtime = DockerRuntime(installation="gpu", state_dir=tmp_path)
-
+def test_a_model_that_asks_for_gpus_gets_devices_of_its_own():
     def devices(**resources):
-        asked_for = runtime._box(spec("gpu", resources=Resources(**resources)))
+        asked_for = docker_box.walls(spec("gpu", resources=Resources(**resources)))
         return HostConfig(version="1.41", **asked_for).get("DeviceRequests")
 
     assert devices() is None
