@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from types import FrameType
 
-from supervisor import demo, embedded, engine, logs, ports, programs, steps
+from supervisor import demo, embedded, engine, logs, orphans, ports, programs, steps
 from supervisor.children import Children
 from supervisor.errors import SetupFailed
 from supervisor.installation import Installation
@@ -151,12 +151,13 @@ def _stop(
 
 
 def clean_up(installation: Installation) -> bool:
-    """Stop what a killed supervisor left behind: its processes died with it, containers don't."""
+    """Stop what a killed supervisor left behind: processes it had told to stop, and containers."""
     if installation.remembered() is None:
         return False
     lock = Lock(installation.run / "lock")
     if not lock.take():
         return False
+    orphans.end(installation.state)
     servers = embedded.start(installation.state, logs=installation.logs, given=os.environ)
     try:
         _stop_replicas(installation, servers=servers)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import free_port
-from tests.e2e.stack import ROOT, Hosted, Stack, eventually
+from tests.e2e.stack import ROOT, Hosted, Stack
 
 
 @pytest.fixture
@@ -92,8 +92,7 @@ def test_what_a_killed_one_left_is_cleaned_by_down(stack: Stack):
     ended = stack.command("down")
 
     assert "stopped" in ended.stdout
-    # A worker was told by the kernel; what it was doing may wait for a database that is gone.
-    eventually(lambda: processes_of(stack) == [], seconds=60)
+    assert processes_of(stack) == []
 
 
 def test_in_the_background_it_serves_once_the_command_is_back(stack: Stack):
