@@ -41,8 +41,11 @@ class DockerImages:
         build = self._builds.current(slug)
         return _tag(slug, build.fingerprint if build else "latest")
 
-    def pinned(self, image: str, *, login: Login | None = None) -> str:
+    def pinned(self, image: str, *, login: Login | None = None, registry: str = "") -> str:
         """The image by digest, or by ID where it has none; fetched if it is not here.
+
+        One image may have a digest in every registry it ever went to: an image of the catalogue is
+        named by the one in `registry`, another by the one in its own.
 
         By its tag, each node of a cluster would ask a registry first, and take 20 s over it.
         """
@@ -50,8 +53,11 @@ class DockerImages:
         if not self._has(name):
             self.fetch(name, asked_for=image, login=login)
         inspected = self._engine.client.inspect_image(name)  # type: ignore[no-untyped-call]
-        digests = inspected.get("RepoDigests") or [inspected["Id"]]
-        return str(digests[-1])  # of the registry it went to or came from last
+        digests: list[str] = inspected.get("RepoDigests") or []
+        slug = catalogue_slug(image)
+        home = f"{registry}/{slug}@" if slug else f"{_without_tag(image)}@"
+        there = [each for each in digests if each.startswith(home)]
+        return str([inspected["Id"], *digests, *there][-1])
 
     def check_access(self, image: str, *, login: Login | None) -> None:
         """Ask the registry whether we may have an image that is here already; now and then.
@@ -201,6 +207,11 @@ def _build_base(image: str, recipe: Recipe) -> None:
     if made.returncode:
         tail = "\n".join(made.stdout.splitlines()[-_TAIL_LINES:])
         raise BuildFailed(f"The base image could not be built:\n{tail}")
+
+
+def _without_tag(image: str) -> str:
+    repository, _, tag = image.partition("@")[0].rpartition(":")
+    return repository if repository and "/" not in tag else image.partition("@")[0]
 
 
 def _tag(slug: str, fingerprint: str) -> str:

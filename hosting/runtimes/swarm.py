@@ -110,7 +110,8 @@ class SwarmRuntime:
             if self._service(spec.name) is None:
                 if spec.private:
                     self._images.check_access(spec.image, login=spec.login)
-                self._create(self._images.pinned(spec.image, login=spec.login), spec)
+                image = self._images.pinned(spec.image, login=spec.login, registry=self._registry)
+                self._create(image, spec)
             return self._placed(spec.name)
 
     def find(self, name: str) -> Observed | None:

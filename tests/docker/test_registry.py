@@ -157,6 +157,10 @@ def test_a_swarm_puts_the_catalogue_where_its_nodes_can_pull_it(docker_world, op
         return swarm.is_built(recipe)  # unless another test has just built it anew
 
     eventually(built)
-    assert swarm._images.pinned(worlds.ECHO.image).startswith(f"{open_registry}/dormouse/echo@")
-    name = f"{open_registry}/dormouse/echo:{recipe.fingerprint}"
-    swarm._client.remove_image(name, force=True)
+    homes = [f"{open_registry}/{each}" for each in ("dormouse", "another", "zoo")]
+    for home in homes:  # it may have been elsewhere before
+        swarm._images.push(recipe, to=home)
+    pinned = [swarm._images.pinned(worlds.ECHO.image, registry=home) for home in homes]
+    for home in homes:
+        swarm._client.remove_image(f"{home}/echo:{recipe.fingerprint}", force=True)
+    assert [each.partition("/echo@")[0] for each in pinned] == homes
