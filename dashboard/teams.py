@@ -1,6 +1,6 @@
 """For which team a page speaks, and who may change what it shows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any, cast
 
@@ -10,7 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django_htmx.middleware import HtmxDetails
 
 from accounts import queries
-from accounts.models import Membership, Team, User
+from accounts.models import Membership, Role, Team, User
 from hosting.models import HostedModel
 from hosting.queries import find_model
 
@@ -28,6 +28,14 @@ class TeamRequest(HttpRequest):
     def team(self) -> Team:
         """The team the page speaks for."""
         return self.membership.team
+
+
+class Refused(PermissionDenied):
+    """Not with this role; `roles` are those of the team who can."""
+
+    def __init__(self, reason: str, *, roles: Sequence[str]) -> None:
+        super().__init__(reason)
+        self.roles = roles
 
 
 View = Callable[..., HttpResponseBase]
@@ -63,7 +71,34 @@ def writer_page(view: View) -> View:
     @wraps(view)
     def page(request: TeamRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not request.membership.may_write:
-            raise PermissionDenied("You can look at this team's models, but not change them.")
+            raise Refused(
+                "You can look at this team's models, but not change them.",
+                roles=[Role.OWNER, Role.MEMBER],
+            )
+        return view(request, *args, **kwargs)
+
+    return member_page(page)
+
+
+def owner_page(view: View) -> View:
+    """Let those in who may change what the whole team has."""
+
+    @wraps(view)
+    def page(request: TeamRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not request.membership.may_manage:
+            raise Refused("Only an owner of the team can change this.", roles=[Role.OWNER])
+        return view(request, *args, **kwargs)
+
+    return member_page(page)
+
+
+def operator_page(view: View) -> View:
+    """Let those in who run this installation, for all its teams."""
+
+    @wraps(view)
+    def page(request: TeamRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not request.user.is_operator:
+            raise Refused("This page is for those who run this installation.", roles=[])
         return view(request, *args, **kwargs)
 
     return member_page(page)

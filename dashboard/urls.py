@@ -3,6 +3,7 @@
 from django.urls import include, path
 
 from dashboard.views import (
+    capacity,
     creating,
     listing,
     live,
@@ -11,6 +12,7 @@ from dashboard.views import (
     model,
     model_secrets,
     playground,
+    registries,
     revisions,
     secrets,
     team,
@@ -89,6 +91,11 @@ urlpatterns = [
     path("api-keys/", secrets.key_list, name="api-keys"),
     path("api-keys/issue/", secrets.issue_key, name="issue-key"),
     path("api-keys/<int:key_id>/revoke/", secrets.revoke_key, name="revoke-key"),
+    path("capacity/", capacity.team_capacity, name="capacity"),
+    path("registries/", registries.team_logins, name="registries"),
+    path("registries/set/", registries.set_team_login, name="set-login"),
+    path("registries/<str:host>/forget/", registries.forget_team_login, name="forget-login"),
+    path("installation/", include("dashboard.installation_urls")),
     path("members/", team.members, name="members"),
     path("docs/", team.docs, name="docs"),
     path("", include("dashboard.billing_urls")),

@@ -4,6 +4,7 @@ A team's own login goes before the installation's. Passwords go in and are never
 """
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 
 from django.conf import settings
@@ -16,6 +17,9 @@ from hosting.runtimes.base import Login
 from hosting.runtimes.images import registry_of
 from hosting.secrets import sealer
 
+MOST_USERNAME = 200
+MOST_PASSWORD = 32_768  # tokens of the large clouds have thousands
+_LONGEST_HOST = 255
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?")
 
 
@@ -30,26 +34,39 @@ def check_allowed(image: str) -> None:
         )
 
 
+def allowed() -> Sequence[str]:
+    """The registries that images may come from; none named: any."""
+    return tuple(settings.REGISTRIES)
+
+
 def logins(team: Team | None) -> QuerySet[RegistryLogin]:
     """A team's logins, or the installation's, by host."""
     return RegistryLogin.objects.filter(team=team).defer("sealed").order_by("host")
 
 
-def log_in(host: str, *, team: Team | None, username: str, password: str, now: datetime) -> None:
+def log_in(
+    host: str, *, team: Team | None, username: str, password: str, now: datetime
+) -> RegistryLogin:
     """Set or replace the login. Raises InvalidValue, or SecretsUnavailable without a key."""
-    if not _HOST.fullmatch(host):
+    if len(host) > _LONGEST_HOST or not _HOST.fullmatch(host):
         raise InvalidValue(
             "Name the host as images do, such as registry.example.org:5000.", field="host"
         )
-    if not username or not password:
-        raise InvalidValue("Give a name and a password.", field="username")
+    if not 0 < len(username) <= MOST_USERNAME or "\0" in username:
+        raise InvalidValue(f"Give a name, {MOST_USERNAME} characters at most.", field="username")
+    if not 0 < len(password) <= MOST_PASSWORD:
+        raise InvalidValue(
+            f"Give a password or an access token, {MOST_PASSWORD:,} characters at most.",
+            field="password",
+        )
     given = {"username": username, "sealed": sealer().seal(password), "changed_at": now}
-    RegistryLogin.objects.update_or_create(team=team, host=host, defaults=given)
+    return RegistryLogin.objects.update_or_create(team=team, host=host, defaults=given)[0]
 
 
 def log_out(host: str, *, team: Team | None) -> bool:
     """Forget the login; whether there was one."""
-    return RegistryLogin.objects.filter(team=team, host=host).delete()[0] > 0
+    known = _HOST.fullmatch(host) is not None  # the database refuses some characters
+    return known and RegistryLogin.objects.filter(team=team, host=host).delete()[0] > 0
 
 
 def login_for(image: str, *, team_id: int) -> Login | None:

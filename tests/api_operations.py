@@ -10,6 +10,7 @@ from typing import Any
 from django.test import Client
 from django.urls import reverse
 
+LOGIN = {"username": "ada", "password": "hush hush"}
 MODEL = {"image": "example.org/echo:2", "protocol": "http"}
 # Not a team's: anyone may look.
 OPEN_TO_ALL = {"schema", "docs", "unknown"}
@@ -24,11 +25,18 @@ class Operation:
     answers: int = 200
     body: dict[str, Any] | None = None
     query: str = ""
+    least: str = "member"  # the least who may write: member, owner; operator: who may look, too
 
     @property
     def writes(self) -> bool:
         """Whether a viewer is refused."""
         return self.method != "GET"
+
+    def allows(self, who: str) -> bool:
+        """Whether a viewer, member, owner or operator may do this with what is their own."""
+        ranks = ("viewer", "member", "owner", "operator")
+        least = self.least if self.writes or self.least == "operator" else "viewer"
+        return ranks.index(who) >= ranks.index(least)
 
     def __str__(self) -> str:
         return f"{self.method} {self.url_name}"
@@ -76,6 +84,16 @@ OPERATIONS = [
     Operation("model-usage", query="?bucket=hour"),
     Operation("usage"),
     Operation("capacity"),
+    Operation("registry-logins"),
+    Operation("registry-login", "PUT", 200, LOGIN, least="owner"),
+    Operation("registry-login", "DELETE", 204, least="owner"),
+    Operation("installation-logins", least="operator"),
+    Operation("installation-login", "PUT", 200, LOGIN, least="operator"),
+    Operation("installation-login", "DELETE", 204, least="operator"),
+    Operation("installation-teams", least="operator"),
+    Operation("team-limit", least="operator"),
+    Operation("team-limit", "PUT", 200, {"memory_mb": 4096, "cpus": 2.5}, least="operator"),
+    Operation("team-limit", "DELETE", 204, least="operator"),
     Operation("model-statistics", query="?by=token"),
     Operation("billing"),
     Operation("budgets", "PUT", 200, {"amount": "100.00", "stop": True}),

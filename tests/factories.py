@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts import operations as accounts
 from accounts.models import ApiKey, Membership, Role, Team, User
-from hosting import secrets
+from hosting import registries, secrets
 from hosting.billing.models import Budget, Invoice, InvoiceKind, InvoiceLine, PlanPrice, Purchase
 from hosting.lifecycle import golden_requests, operations
 from hosting.lifecycle.golden_requests import Sample
@@ -17,6 +17,7 @@ from hosting.lifecycle.operations import Created
 from hosting.lifecycle.specs import RevisionSpec
 from hosting.models import GoldenRequest, HostedModel, Target
 
+REGISTRY = "registry.example.org:5000"
 _numbers = itertools.count(1)
 
 
@@ -29,6 +30,14 @@ def make_member(*, team: Team | None = None, role: str = Role.OWNER, email: str 
     """A new person in the team, or in a team of their own."""
     team = team or Team.objects.create(name=f"Team {next(_numbers)}")
     return Membership.objects.create(team=team, user=make_user(email=email), role=role)
+
+
+def make_operator(*, team: Team | None = None) -> Membership:
+    """Somebody who runs the installation, an owner in the team."""
+    member = make_member(team=team)
+    User.objects.filter(pk=member.user_id).update(is_staff=True, is_superuser=True)
+    member.user.refresh_from_db()
+    return member
 
 
 def make_key(
@@ -120,3 +129,12 @@ def make_secret(model: HostedModel) -> str:
         now=timezone.now(),
     )
     return "API_TOKEN"
+
+
+def make_login(team: Team) -> str:
+    """A login of the team, and one of the installation, to the same registry; its host."""
+    for whose in (team, None):
+        registries.log_in(
+            REGISTRY, team=whose, username="ada", password="a planted password", now=timezone.now()
+        )
+    return REGISTRY

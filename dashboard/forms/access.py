@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 
 from dashboard.forms.page import PageForm, rate_limit
+from hosting import registries
 from hosting.models.secret import SecretKind
 
 
@@ -58,6 +59,51 @@ class SecretForm(PageForm):
         widget=forms.RadioSelect,
         help_text="A file is in the folder the variable DORMOUSE_SECRETS names, in memory, for the "
         "model alone. A variable is also seen by whoever may use the container engine.",
+    )
+
+
+class PasswordBox(forms.PasswordInput):
+    """For a password of another service: the browser keeps none, and offers none of ours."""
+
+    def __init__(self) -> None:
+        super().__init__(attrs={"autocomplete": "new-password", "spellcheck": "false"})
+
+
+class RegistryLoginForm(PageForm):
+    """Whom images of one registry are pulled as."""
+
+    host = forms.CharField(
+        max_length=255,
+        label="Registry",
+        help_text="As images name it, such as ghcr.io or registry.example.org:5000.",
+        widget=forms.TextInput(
+            attrs={"autocomplete": "off", "spellcheck": "false", "class": "mono"}
+        ),
+    )
+    username = forms.CharField(
+        max_length=registries.MOST_USERNAME,
+        label="Name",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+    password = forms.CharField(
+        strip=False,
+        label="Password or access token",
+        help_text="Kept encrypted. Nobody can read it here again, you included.",
+        widget=PasswordBox,
+    )
+
+
+class TeamLimitForm(PageForm):
+    """What a team's models may hold at the same time."""
+
+    memory_mb = forms.IntegerField(
+        label="Memory in MiB", required=False, widget=forms.NumberInput(attrs={"min": 16})
+    )
+    cpus = forms.FloatField(
+        label="CPUs", required=False, widget=forms.NumberInput(attrs={"min": 0.01, "step": "any"})
+    )
+    gpus = forms.IntegerField(
+        label="GPUs", required=False, widget=forms.NumberInput(attrs={"min": 0})
     )
 
 

@@ -5,7 +5,9 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 
 from accounts.models import Role
-from dashboard.teams import membership_of
+from dashboard.teams import Refused, membership_of
+
+WRITERS = (Role.OWNER, Role.MEMBER)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -16,7 +18,8 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     """403, saying who can."""
     membership = membership_of(request)
-    able = membership.team.memberships.exclude(role=Role.VIEWER) if membership else None
+    roles = exception.roles if isinstance(exception, Refused) else WRITERS
+    able = membership.team.memberships.filter(role__in=roles) if membership else None
     context = {
         "reason": str(exception),
         "able": able.select_related("user").order_by("pk")[:10] if able is not None else [],

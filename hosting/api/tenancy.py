@@ -33,6 +33,26 @@ class TeamMember(BasePermission):
         return True
 
 
+class OwnersWrite(BasePermission):
+    """After `TeamMember`: what the whole team has is read by all and changed by its owners."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        """Explain a refusal."""
+        if request.method not in SAFE_METHODS and not membership_of(request).may_manage:
+            raise PermissionDenied("An owner of the team can do this.", code="not_an_owner")
+        return True
+
+
+class Operator(BasePermission):
+    """After `TeamMember`: what the whole installation has is for those who run it."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        """Explain a refusal."""
+        if not membership_of(request).user.is_operator:
+            raise PermissionDenied("An operator of this installation can do this.", code="operator")
+        return True
+
+
 def membership_of(request: Request) -> Membership:
     """The membership the request acts under; `TeamMember` has let it in."""
     return cast(Membership, getattr(request, "membership"))  # noqa: B009

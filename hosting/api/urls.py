@@ -13,9 +13,11 @@ from hosting.api.views.credits import CreditsViewSet as Credits
 from hosting.api.views.golden_requests import GoldenRequestViewSet
 from hosting.api.views.hosted_models import HostedModelViewSet as Models
 from hosting.api.views.logs import LogViewSet
+from hosting.api.views.registry_logins import InstallationLoginViewSet, RegistryLoginViewSet
 from hosting.api.views.replicas import ReplicaViewSet
 from hosting.api.views.revisions import RevisionViewSet
 from hosting.api.views.secrets import SecretViewSet
+from hosting.api.views.team_limits import TeamLimitViewSet
 from hosting.api.views.tokens import EndpointTokenViewSet
 from hosting.api.views.transitions import TransitionViewSet
 from hosting.api.views.usage import UsageViewSet
@@ -101,6 +103,30 @@ urlpatterns = [
     ),
     path(f"{_MODEL}usage/", UsageViewSet.as_view({"get": "model"}), name="model-usage"),
     path("capacity/", CapacityViewSet.as_view({"get": "team_total"}), name="capacity"),
+    path("registry-logins/", RegistryLoginViewSet.as_view({"get": "list"}), name="registry-logins"),
+    path(
+        "registry-logins/<str:host>/",
+        RegistryLoginViewSet.as_view({"put": "update", "delete": "destroy"}),
+        name="registry-login",
+    ),
+    path(
+        "installation/registry-logins/",
+        InstallationLoginViewSet.as_view({"get": "list"}),
+        name="installation-logins",
+    ),
+    path(
+        "installation/registry-logins/<str:host>/",
+        InstallationLoginViewSet.as_view({"put": "update", "delete": "destroy"}),
+        name="installation-login",
+    ),
+    path(
+        "installation/teams/", TeamLimitViewSet.as_view({"get": "list"}), name="installation-teams"
+    ),
+    path(
+        "installation/teams/<str:team_id>/limit/",
+        TeamLimitViewSet.as_view({"get": "retrieve", "put": "update", "delete": "destroy"}),
+        name="team-limit",
+    ),
     path("usage/", UsageViewSet.as_view({"get": "team_total"}), name="usage"),
     path(
         f"{_MODEL}statistics/",

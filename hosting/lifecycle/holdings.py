@@ -12,12 +12,20 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import QuerySet, Sum
 
+from accounts.models import Team
+from hosting.errors import InvalidValue
 from hosting.lifecycle.placing import UNLIMITED, Amount
 from hosting.models import HostedModel, Replica, Revision, TeamLimit
 from hosting.models.replica import ReplicaStatus
 from hosting.runtimes.base import Node
 from hosting.states import State
 
+# The least and the most that a team may be limited to: below, no model of it would ever start.
+LIMITS: Mapping[str, tuple[float, int]] = {
+    "memory_mb": (16, 2**31 - 1),
+    "cpus": (0.01, 1_000_000),
+    "gpus": (0, 1_000_000),
+}
 _LOCK = 0x524F4F4D
 # Whoever is in one of these states and has a replica is about to let go of it.
 _LEAVING = (State.ASLEEP, State.FAILED, State.DRAINING)
@@ -72,7 +80,38 @@ def budgets_of(nodes: Sequence[Node]) -> dict[str, Amount]:
 
 def team_limit(team_id: int) -> Amount:
     """What a team may hold at the same time."""
-    row = TeamLimit.objects.filter(team_id=team_id).first() or TeamLimit()
+    return _limit_with(TeamLimit.objects.filter(team_id=team_id).first())
+
+
+@dataclass(frozen=True, slots=True)
+class TeamRoom:
+    """A team, what is set for it alone, what it may hold by that, and what it holds."""
+
+    id: int
+    name: str
+    own: TeamLimit
+    limit: Amount
+    held: Amount
+
+
+def rooms_of(teams: Sequence[Team]) -> list[TeamRoom]:
+    """What each may hold and holds; `accounts.queries.teams` brings their limits along."""
+    held = read_held().by_team if teams else {}
+    own = {each.pk: getattr(each, "limit", None) for each in teams}
+    return [
+        TeamRoom(
+            each.pk,
+            each.name,
+            own=own[each.pk] or TeamLimit(),
+            limit=_limit_with(own[each.pk]),
+            held=held.get(each.pk, Amount()),
+        )
+        for each in teams
+    ]
+
+
+def _limit_with(own: TeamLimit | None) -> Amount:
+    row = own or TeamLimit()
 
     def first(*limits: float | None) -> float:
         return next(each for each in limits if each is not None)
@@ -119,14 +158,19 @@ def set_team_limit(
 ) -> None:
     """Change the limits that are given; `clear` first goes back to the installation's default.
 
-    Nothing is stopped for it: the team's next wakes wait.
+    Nothing is stopped for it: the team's next wakes wait. Raises InvalidValue.
     """
-    if clear:
-        TeamLimit.objects.filter(team_id=team_id).delete()
     given = {"memory_mb": memory_mb, "cpus": cpus, "gpus": gpus}
     changed = {name: value for name, value in given.items() if value is not None}
-    if changed:
-        TeamLimit.objects.update_or_create(team_id=team_id, defaults=changed)
+    for name, value in changed.items():
+        least, most = LIMITS[name]
+        if not least <= value <= most:
+            raise InvalidValue(f"Use a number from {least:g} to {most:,}.", field=name)
+    with transaction.atomic():
+        if clear:
+            TeamLimit.objects.filter(team_id=team_id).delete()
+        if changed:
+            TeamLimit.objects.update_or_create(team_id=team_id, defaults=changed)
 
 
 def waiting_models() -> QuerySet[HostedModel]:

@@ -41,6 +41,11 @@ class User(AbstractUser):
         return self.email
 
     @property
+    def is_operator(self) -> bool:
+        """Whether this person runs the installation, all teams' limits included."""
+        return self.is_superuser
+
+    @property
     def display_name(self) -> str:
         """What the pages call this person."""
         return self.get_full_name() or self.email.partition("@")[0]
@@ -58,7 +63,7 @@ class Team(models.Model):
 
 
 class Role(models.TextChoices):
-    """What a member may do: owners also manage members and delete the team."""
+    """What a member may do: owners also manage what the team as a whole has."""
 
     OWNER = "owner", "Owner"
     MEMBER = "member", "Member"
@@ -88,6 +93,11 @@ class Membership(models.Model):
     def may_write(self) -> bool:
         """Whether this member may change models and tokens."""
         return self.role != Role.VIEWER
+
+    @property
+    def may_manage(self) -> bool:
+        """Whether this member may change what the whole team has: its logins."""
+        return self.role == Role.OWNER
 
 
 class ApiKey(models.Model):

@@ -19,6 +19,12 @@ def found_team(owner: User, *, name: str) -> Team:
     return team
 
 
+def appoint(email: str, *, operator: bool) -> bool:
+    """Let a person run the installation, or not any more; whether there is such a person."""
+    changed = {"is_staff": operator, "is_superuser": operator}
+    return User.objects.filter(email__iexact=email).update(**changed) > 0
+
+
 def issue_api_key(
     membership: Membership, *, name: str, expires_at: datetime | None = None
 ) -> tuple[ApiKey, str]:

@@ -19,6 +19,16 @@ def find_membership(user: User, *, team_id: int | None = None) -> Membership | N
     return found.filter(team_id=team_id).first() if team_id is not None else found.first()
 
 
+def operators() -> QuerySet[User]:
+    """Who runs the installation."""
+    return User.objects.filter(is_superuser=True).order_by("email")
+
+
+def teams() -> QuerySet[Team]:
+    """Every team of the installation, by name: for its operators only."""
+    return Team.objects.select_related("limit").order_by("name", "pk")
+
+
 def api_keys(team: Team) -> QuerySet[ApiKey]:
     """A team's keys that are not revoked, newest first."""
     return ApiKey.objects.filter(team=team, revoked_at=None).select_related("user").order_by("-pk")

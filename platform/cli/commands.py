@@ -5,7 +5,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from cli import credits, invoices, limits, prices, registries, usage
+from cli import credits, invoices, limits, operators, prices, registries, usage
 from cli import secrets as model_secrets
 from cli.logs import logs
 from cli.printing import fail
@@ -38,6 +38,7 @@ _groups: dict[str, tuple[typer.Typer, str]] = {
     "capacity": (limits.app, "Room for models: machines, teams' limits, who waits."),
     "secrets": (model_secrets.app, "The keys that secrets of models are sealed with."),
     "registries": (registries.app, "Logins to image registries."),
+    "operators": (operators.app, "Who runs the installation."),
     "prices": (prices.app, "Plans and what they cost."),
 }
 for _name, (_app, _help) in _groups.items():

@@ -47,9 +47,9 @@ def show_capacity(as_json: AsJson = False) -> None:
 @app.command("limit")
 def limit_team(
     team: TeamName,
-    memory_mb: Annotated[int | None, typer.Option("--memory", help="MiB", min=16)] = None,
-    cpus: Annotated[float | None, typer.Option(min=0.01)] = None,
-    gpus: Annotated[int | None, typer.Option(min=0)] = None,
+    memory_mb: Annotated[int | None, typer.Option("--memory", help="MiB")] = None,
+    cpus: float | None = None,
+    gpus: int | None = None,
     clear: Annotated[
         bool, typer.Option("--clear", help="Back to the installation's default first.")
     ] = False,

@@ -11,15 +11,16 @@ from django.urls import reverse
 from drf_spectacular.generators import SchemaGenerator
 from jsonschema import Draft202012Validator
 
-from tests.api_operations import OPERATIONS, Operation, call, send
+from tests.api_operations import LOGIN, OPERATIONS, Operation, call, send
 from tests.factories import (
     make_budget,
     make_canary,
     make_golden_request,
     make_invoice,
     make_key,
-    make_member,
+    make_login,
     make_model,
+    make_operator,
     make_purchase,
     make_secret,
 )
@@ -36,6 +37,7 @@ WITH_QUERY += [
 ]
 WITH_QUERY += ["usage-export", "invoice-document"]
 WITH_QUERY += ["sleep-simulation", "wakes"]
+WITH_QUERY += ["registry-logins", "installation-logins", "installation-teams"]
 NASTY: list[Any] = [
     None,
     "",
@@ -109,7 +111,7 @@ def assert_as_described(operation: Operation, answer: Any) -> None:
 
 @pytest.fixture
 def key(db: None) -> str:
-    return make_key(make_member())[1]
+    return make_key(make_operator())[1]
 
 
 @pytest.fixture
@@ -131,6 +133,8 @@ def address(key: str) -> dict[str, str]:
         "position": "1",
         "purchase": str(make_purchase(row.team).key),
         "secret_name": make_secret(created.model),
+        "host": make_login(row.team),
+        "team_id": str(row.team_id),
     }
 
 
@@ -227,6 +231,9 @@ FULL_BODIES = {
     "PATCH token": {"label": "x", "rate_limit": "5/second", "may_wake": False},
     "PUT budgets": {"amount": "5.00", "stop": True, "model": "own-model", "token_id": 1},
     "PUT secret": {"value": "hush hush", "kind": "variable"},
+    "PUT registry-login": LOGIN,
+    "PUT installation-login": LOGIN,
+    "PUT team-limit": {"memory_mb": 4096, "cpus": 2.5, "gpus": 1},
     "POST credits": {"amount": "25.00"},
     "PATCH billing-profile": {
         "prepaid": True,

@@ -14,6 +14,7 @@ from hosting.billing.models import PlanPrice
 from hosting.metering import ledger
 from hosting.models import HostedModel, LogLine, SpoolSource
 from tests.database.conftest import NOON, make_event
+from tests.factories import make_member
 from tests.fakes import FakeRuntime
 
 pytestmark = pytest.mark.django_db
@@ -167,3 +168,18 @@ def test_an_operator_logs_in_to_a_registry_for_a_team(run, team, monkeypatch):
     assert host in listed
     assert "hush" not in listed
     run("registries", "logout", host, "--team", team.name, code=1)
+
+
+def test_somebody_who_signed_up_is_made_an_operator_and_unmade(run):
+    member = make_member(email="ada@example.org")
+
+    run("operators", "add", "Ada@example.org")
+    member.user.refresh_from_db()
+    was = member.user.is_operator
+    listed = run("operators", "list", "--json")
+    run("operators", "remove", "ada@example.org")
+
+    assert was
+    assert listed == ["ada@example.org"]
+    assert run("operators", "list", "--json") == []
+    assert "Nobody has signed up" in run("operators", "add", "b@example.org", code=1)

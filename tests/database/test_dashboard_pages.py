@@ -17,7 +17,8 @@ from tests.factories import make_member, make_model
 
 PATTERNS = {str(each.name): each for each in urlpatterns if isinstance(each, URLPattern)}
 OF_A_MODEL = sorted(name for name in PATTERNS if "subdomain" in PATTERNS[name].pattern.converters)
-PAGES = sorted(set(PATTERNS) - set(OF_A_MODEL) - {"live", "choose-team", "issue-key"})
+TEAM_WRITES = ["issue-key", "set-login", "forget-login"]
+PAGES = sorted(set(PATTERNS) - set(OF_A_MODEL) - {"live", "choose-team", *TEAM_WRITES})
 WRITES = [
     "model-wake",
     "model-sleep",
@@ -52,6 +53,7 @@ def address(name: str, subdomain: str = "tale-writer", number: int = 1) -> str:
         "source": "text-generator",
         "slug": "text-generator",
         "name": "TOKEN",
+        "host": "ghcr.io",
     }
     wanted = PATTERNS[name].pattern.converters
     return reverse(name, kwargs={part: given[part] for part in wanted})
@@ -76,9 +78,9 @@ def browser(client: Client, owner: Membership) -> Client:
 
 @pytest.mark.parametrize("name", sorted(set(PATTERNS) - {"live"}))
 def test_a_stranger_is_asked_to_sign_in(client: Client, tale_writer: HostedModel, name: str):
-    post = client.post if name in (*WRITES, "change-settings", "issue-key", "choose-team") else None
+    writes = name in (*WRITES, *TEAM_WRITES, "change-settings", "choose-team")
 
-    answer = (post or client.get)(address(name))
+    answer = (client.post if writes else client.get)(address(name))
 
     assert answer.status_code == 302
     assert answer["Location"].startswith(reverse("account_login"))

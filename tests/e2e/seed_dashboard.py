@@ -14,15 +14,17 @@ EMAIL, PASSWORD = "ada@example.org", "correct horse battery"
 
 def seed() -> None:
     """A team of two people with a sleeping model that was used, and one that failed."""
-    from tests.factories import make_member
+    from tests.factories import make_member, make_operator
 
-    member = make_member(email=EMAIL)
+    member = make_operator()
+    member.user.email = EMAIL
     member.user.set_password(PASSWORD)
     member.user.save()
     make_member(team=member.team, role="viewer")
     _woken(_sleeping(member.team))
     _failed(member.team)
     _billed(member.team)
+    _crowded(member.team)
 
 
 def _sleeping(team: "Team") -> "HostedModel":
@@ -183,6 +185,28 @@ def _billed(team: "Team") -> None:
     invoice = Invoice.objects.order_by("-number")[0]
     credit_notes.credit(invoice, reason="An hour of errors", amount=Decimal("0.40"), now=now)
     books.prove(now=now, spool=None)
+
+
+def _crowded(team: "Team") -> None:
+    """Another team holds half of its limit, and a model of it waits; logins to registries."""
+    from cryptography.fernet import Fernet
+    from django.conf import settings
+
+    from hosting.lifecycle.holdings import set_team_limit
+    from hosting.models import HostedModel
+    from tests.factories import make_login, make_member, make_model
+
+    settings.SECRETS_KEYS = settings.SECRETS_KEYS or [Fernet.generate_key().decode()]
+    make_login(team)
+    other = make_member().team
+    set_team_limit(team.pk, memory_mb=4096)
+    set_team_limit(other.pk, memory_mb=1024, cpus=4)
+    holds, waits = make_model(other).model, make_model(other).model
+    assert holds.revision is not None
+    holds.replicas.create(revision=holds.revision, status="starting", runtime="docker")
+    HostedModel.objects.filter(pk=waits.pk).update(
+        state="awakening", wait_reason="Its team has no 512 MiB of memory left of its limit."
+    )
 
 
 def _failed(team: "Team") -> None:
