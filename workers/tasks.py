@@ -9,11 +9,11 @@ from django.utils import timezone
 from hosting import nudges, wire
 from hosting.billing import books, leases
 from hosting.errors import ModelInactive, RuntimeUnavailable, WakeBackoff
-from hosting.lifecycle import builds, describing, engine, operations
+from hosting.lifecycle import builds, describing, engine
 from hosting.lifecycle.clock import SystemClock
 from hosting.lifecycle.holding import hold
 from hosting.lifecycle.readiness import probe
-from hosting.lifecycle.reconcile import reconcile
+from hosting.lifecycle.reconcile import reconcile, wake
 from hosting.lifecycle.sweep import sweep
 from hosting.lifecycle.tools import Tools
 from hosting.models import HostedModel
@@ -38,22 +38,11 @@ def wake_model(*, model_id: int, revision: int = 0, **said: object) -> None:
 
     One task for both halves: a second hop through the broker would cost every wake its time.
     """
-    model = HostedModel(pk=model_id)  # `wake` reads the row: no time for reading it twice
     asker = wire.Asker.of(said)
     try:
-        operations.wake(
-            model,
-            cause="request",
-            now=timezone.now(),
-            asker=asker,
-            respect_backoff=True,
-            nudge=False,
-        )
-        if revision:
-            operations.reach(model, number=revision, now=timezone.now())
+        wake(model_id, asker=asker, revision=revision, tools=tools())
     except (HostedModel.DoesNotExist, ModelInactive, WakeBackoff):
         return  # the router reads why from the route
-    reconcile(model_id, tools=tools())
     if asker.token_id:
         note_used(asker.token_id, now=timezone.now())
 

@@ -5,14 +5,24 @@ written first and the container paused after, the container resumed first and th
 after.
 """
 
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
 
-from hosting.lifecycle import machine, replicas
+from hosting.lifecycle import machine, replicas, targets
 from hosting.lifecycle.leases import Lease
 from hosting.lifecycle.tools import Tools
 from hosting.models import HostedModel, Replica
+from hosting.models.replica import ReplicaStatus
 from hosting.runtimes.base import Status
 from hosting.states import Event, State
+
+# What the engine has been asked to resume, by the replica's id: whether it runs.
+Resuming = Mapping[int, Future[bool]]
+
+_NOTHING: Resuming = {}
+# Each waits for the engine and for nothing else. More than this at once, and some wait their turn.
+_RESUMERS = ThreadPoolExecutor(16, thread_name_prefix="resume")
 
 
 def pause(model: HostedModel, ready: list[Replica], *, lease: Lease, tools: Tools) -> None:
@@ -32,11 +42,29 @@ def pause(model: HostedModel, ready: list[Replica], *, lease: Lease, tools: Tool
         machine.apply(model, Event.REPLICA_LOST, now=tools.clock.now(), cause=reason)
 
 
-def resume(model: HostedModel, ready: list[Replica], *, tools: Tools) -> bool:
+def begin_to_resume(model: HostedModel, present: list[Replica], *, tools: Tools) -> Resuming:
+    """Have the engine resume what a drowsy model has while its wake is written down.
+
+    The one act that does not wait for its intention to be committed; callers hold the lease. Should
+    the commit never come, a replica runs that no route names, and the sweep has it paused again.
+    """
+    if model.current_state != State.DROWSY or not model.active:
+        return {}
+    return {
+        replica.pk: _RESUMERS.submit(tools.runtime.resume, replica.name)
+        for replica in present
+        if replica.status == ReplicaStatus.READY and targets.is_wanted(model, replica.revision_id)
+    }
+
+
+def resume(
+    model: HostedModel, ready: list[Replica], *, tools: Tools, begun: Resuming = _NOTHING
+) -> bool:
     """Lead an awakening model to awake by what it still has; False when that is nothing."""
     resumed = []
     for replica in ready:
-        if tools.runtime.resume(replica.name):
+        under_way = begun.get(replica.pk)
+        if under_way.result() if under_way else tools.runtime.resume(replica.name):
             resumed.append(replica)
         else:
             replicas.bury(replica, tools=tools)

@@ -46,6 +46,7 @@ __all__ = [
     "sleep",
     "start_canary",
     "wake",
+    "wake_as_read",
 ]
 
 
@@ -173,6 +174,21 @@ def wake(
     worker that reconciles next needs no `nudge`. Raises ModelInactive or WakeBackoff.
     """
     model.refresh_from_db()
+    wake_as_read(
+        model, cause=cause, now=now, asker=asker, respect_backoff=respect_backoff, nudge=nudge
+    )
+
+
+def wake_as_read(
+    model: HostedModel,
+    *,
+    cause: str,
+    now: datetime,
+    asker: wire.Asker | None = None,
+    respect_backoff: bool = False,
+    nudge: bool = True,
+) -> None:
+    """`wake` for who has just read the row: a request has no time for reading it twice."""
     if not model.active or model.deleted_at is not None:
         raise ModelInactive(model.subdomain)
     if respect_backoff and model.state == State.FAILED and model.retry_at and now < model.retry_at:

@@ -6,13 +6,23 @@ can be repeated by whoever comes next.
 
 from datetime import timedelta
 
-from hosting.lifecycle import dozing, draining, fleet, machine, replicas, starting, targets
+from hosting.lifecycle import (
+    dozing,
+    draining,
+    fleet,
+    machine,
+    operations,
+    replicas,
+    starting,
+    targets,
+)
 from hosting.lifecycle.leases import Lease, lease
 from hosting.lifecycle.tools import Tools
 from hosting.models import HostedModel, Replica
 from hosting.models.replica import ReplicaStatus
 from hosting.runtimes.base import Status
 from hosting.states import Event, State
+from hosting.wire import Asker
 
 # A replica that lived this long before it was lost did not fail to start.
 STEADY = timedelta(minutes=10)
@@ -24,20 +34,56 @@ def reconcile(model_id: int, *, tools: Tools) -> bool:
         with lease(model_id, clock=tools.clock) as held:
             if held is None:
                 return False
-            model = HostedModel.objects.select_related("revision").get(pk=model_id)
-            seen = model.generation
-            kept = _stop_unwanted(model, tools=tools)
-            _act(model, kept, lease=held, tools=tools)
+            seen = held.model.generation
+            _act(held, _present(held.model), tools=tools)
         # A nudge that came while we held the lease was turned away: look again after letting go.
-        if HostedModel.objects.get(pk=model_id).generation == seen:
+        if _generation(model_id) == seen:
             return True
 
 
-def _act(model: HostedModel, kept: list[Replica], *, lease: Lease, tools: Tools) -> None:
-    state = model.current_state
+def wake(model_id: int, *, asker: Asker, tools: Tools, revision: int = 0) -> None:
+    """Lead a model that a request met asleep to awake, unless it is too early to try again.
+
+    The request may have asked for one `revision`, by its number. Safe to repeat. Raises
+    HostedModel.DoesNotExist, ModelInactive or WakeBackoff.
+    """
+    now = tools.clock.now()
+    with lease(model_id, clock=tools.clock) as held:
+        # Somebody else's lease: they look again after letting go, and so do we below.
+        model = held.model if held else HostedModel.objects.get(pk=model_id)
+        seen = model.generation
+        present = _present(model) if held else []
+        resuming = dozing.begin_to_resume(model, present, tools=tools)
+        operations.wake_as_read(
+            model, cause="request", now=now, asker=asker, respect_backoff=True, nudge=False
+        )
+        if revision:
+            operations.reach(model, number=revision, now=now)
+        if held:
+            _act(held, present, resuming=resuming, tools=tools)
+    if held is None or _generation(model_id) != seen:
+        reconcile(model_id, tools=tools)
+
+
+def _generation(model_id: int) -> int:
+    return HostedModel.objects.values_list("generation", flat=True).get(pk=model_id)
+
+
+def _present(model: HostedModel) -> list[Replica]:
+    """The replicas there are; only who holds the lease writes them."""
+    left = model.replicas.exclude(status=ReplicaStatus.GONE)
+    return list(left.select_related("revision"))
+
+
+def _act(
+    lease: Lease, present: list[Replica], *, tools: Tools, resuming: dozing.Resuming | None = None
+) -> None:
+    model = lease.model
+    kept = _stop_unwanted(model, present, tools=tools)
     ready = [each for each in kept if each.status == ReplicaStatus.READY]
+    state = model.current_state
     if state == State.AWAKENING:
-        if not dozing.resume(model, ready, tools=tools):
+        if not dozing.resume(model, ready, begun=resuming or {}, tools=tools):
             starting.start(model, lease=lease, tools=tools)
     elif state in (State.AWAKE, State.DRAINING):
         _check_replicas(model, ready, tools=tools)
@@ -71,11 +117,10 @@ def _check_replicas(model: HostedModel, ready: list[Replica], *, tools: Tools) -
         machine.apply(model, Event.REPLICA_LOST, now=now, cause=reason, failure_count=1)
 
 
-def _stop_unwanted(model: HostedModel, *, tools: Tools) -> list[Replica]:
+def _stop_unwanted(model: HostedModel, present: list[Replica], *, tools: Tools) -> list[Replica]:
     """Stop every replica that the model's state no longer asks for; returns the others."""
-    left = model.replicas.exclude(status=ReplicaStatus.GONE).select_related("revision")
     kept = []
-    for replica in left:
+    for replica in present:
         if _is_wanted(replica, model=model):
             kept.append(replica)
         else:

@@ -5,13 +5,16 @@ from datetime import timedelta
 import pytest
 
 from hosting import nudges, route_table
-from hosting.errors import RuntimeUnavailable
+from hosting.errors import ModelInactive, RuntimeUnavailable
 from hosting.lifecycle import dozing, draining, leases, operations
 from hosting.lifecycle import sweep as sweeping
-from hosting.lifecycle.reconcile import reconcile
-from hosting.models import HostedModel, Replica
+from hosting.lifecycle.reconcile import reconcile, wake
+from hosting.models import HostedModel, Replica, Wake
 from hosting.states import Event, State, public_status
+from hosting.wire import Asker
 from tests.database.conftest import NOON
+
+ASKER = Asker(asked_at=NOON.timestamp(), route="query", method="POST")
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("routes")]
 
@@ -240,3 +243,76 @@ def test_a_request_between_the_drain_and_the_pause_is_answered(model, tools, run
     assert state_of(model) == State.AWAKE
     assert runtime.paused == []
     assert len(runtime.started) == 1
+
+
+def test_the_engine_is_asked_once_while_the_wake_is_written_down(drowsy, tools, runtime):
+    wake(drowsy.pk, asker=ASKER, tools=tools)
+
+    assert state_of(drowsy) == State.AWAKE
+    assert runtime.resumed == runtime.started
+    assert [each.event for each in drowsy.transitions.all()[:2]] == [Event.READY, Event.REQUEST]
+    assert Wake.objects.latest("pk").resumed
+    assert drowsy.lease_until is None
+
+
+def test_a_worker_that_died_between_resuming_and_writing_is_made_up_for(
+    drowsy, tools, runtime, nudged, monkeypatch
+):
+    def die(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(operations, "wake_as_read", die)
+    with pytest.raises(KeyboardInterrupt):
+        wake(drowsy.pk, asker=ASKER, tools=tools)
+
+    sweeping.sweep(tools=tools)
+    reconcile(drowsy.pk, tools=tools)
+
+    assert nudged == [drowsy.pk]
+    assert state_of(drowsy) == State.DROWSY
+    assert runtime.find(runtime.started[0]).paused
+
+
+def test_who_does_not_hold_the_lease_leaves_the_engine_alone(drowsy, tools, runtime, clock):
+    with leases.lease(drowsy.pk, clock=clock):
+        wake(drowsy.pk, asker=ASKER, tools=tools)
+
+        assert state_of(drowsy) == State.AWAKENING
+        assert runtime.resumed == []
+    reconcile(drowsy.pk, tools=tools)
+
+    assert state_of(drowsy) == State.AWAKE
+
+
+def test_a_model_that_was_switched_off_is_not_resumed(drowsy, tools, runtime):
+    HostedModel.objects.filter(pk=drowsy.pk).update(active=False)
+
+    with pytest.raises(ModelInactive):
+        wake(drowsy.pk, asker=ASKER, tools=tools)
+
+    assert runtime.resumed == []
+    assert HostedModel.objects.get(pk=drowsy.pk).lease_until is None
+
+
+def test_only_what_is_wanted_is_resumed(drowsy, tools, runtime):
+    newer = operations.RevisionSpec(image="example.org/echo:2", protocol="http")
+    operations.deploy(drowsy, revision=newer, created_by=None)
+
+    wake(drowsy.pk, asker=ASKER, tools=tools)
+
+    assert state_of(drowsy) == State.AWAKE
+    assert runtime.resumed == []
+    assert len(runtime.started) == 2
+
+
+def test_an_engine_that_is_away_fails_the_task_and_the_next_try_resumes(drowsy, tools, runtime):
+    runtime.available = False
+    with pytest.raises(RuntimeUnavailable):
+        wake(drowsy.pk, asker=ASKER, tools=tools)
+    assert state_of(drowsy) == State.AWAKENING
+
+    runtime.available = True
+    wake(drowsy.pk, asker=ASKER, tools=tools)
+
+    assert state_of(drowsy) == State.AWAKE
+    assert runtime.resumed == runtime.started
