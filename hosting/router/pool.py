@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import select
+import socket
 from collections import deque
 from contextlib import suppress
 
@@ -11,6 +12,14 @@ from hosting.router.model_connection import ModelConnection
 from hosting.wire import ReplicaAddress, Route
 
 _STILL_SURE_SECONDS = 0.5
+
+# A machine that answers nothing for 20 s is gone. No TCP_USER_TIMEOUT: it would also end the
+# connection to a model that works and reads no more of an upload meanwhile.
+_PROBES = [
+    (getattr(socket, name), seconds)
+    for name, seconds in (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 2))
+    if hasattr(socket, name)  # Linux has them all
+]
 
 
 # Protocols whose servers read JSON whatever it is called, or must be told that it is JSON.
@@ -99,7 +108,18 @@ async def dial(replica: Replica, *, seconds: float) -> ModelConnection:
     """Open a connection; OSError when nobody answers."""
     loop = asyncio.get_running_loop()
     async with asyncio.timeout(seconds):
-        _, connection = await loop.create_connection(
+        transport, connection = await loop.create_connection(
             lambda: ModelConnection(replica), replica.address.host, replica.address.port
         )
+    _probe_machine(transport.get_extra_info("socket"))
     return connection
+
+
+def _probe_machine(sock: socket.socket) -> None:
+    """Have the kernel end a connection whose other machine is gone without a word.
+
+    A model may be silent for minutes while it works; its machine answers for it.
+    """
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in _PROBES:
+        sock.setsockopt(socket.IPPROTO_TCP, option, value)
