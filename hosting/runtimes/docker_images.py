@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import requests
@@ -123,7 +124,11 @@ class DockerImages:
             raise unavailable(error) from error
 
     def build(self, recipe: Recipe, *, progress: Progress) -> None:
-        """Assemble the folder, make sure of the base, pack the image."""
+        """Assemble the folder, make sure of the base, pack the image; once per fingerprint.
+
+        Packed again, the same files make an image of another ID, without what the one before has:
+        a digest in a registry, a copy on the nodes of a cluster.
+        """
         last = [0, 0]
 
         def passed_on(step: int, steps: int, doing: str) -> None:
@@ -133,10 +138,14 @@ class DockerImages:
         build = self._builds.assemble(recipe, progress=passed_on, more_steps=2)
         step, steps = last[0], max(last[1], last[0] + 2)
         try:
-            progress(step + 1, steps, "Preparing the base image")
-            base = self._base(recipe)
-            progress(step + 2, steps, "Packing the image")
-            self._pack(recipe, build, base)
+            tag = _tag(recipe.slug, recipe.fingerprint)
+            if not self._has(tag):
+                progress(step + 1, steps, "Preparing the base image")
+                base = self._base(recipe)
+                progress(step + 2, steps, "Packing the image")
+                self._name(self._pack(recipe, build, base), tag)
+            # For a worker with a state folder of its own, as after a move.
+            self._engine.client.tag(tag, f"dormouse/{recipe.slug}", tag="latest")
         except APIError as error:
             raise BuildFailed(f"{recipe.slug} could not be built: {explanation(error)}") from error
         except (requests.RequestException, DockerException) as error:
@@ -173,12 +182,21 @@ class DockerImages:
             return False
         return True
 
-    def _pack(self, recipe: Recipe, build: Build, base: str) -> None:
-        tag = _tag(recipe.slug, recipe.fingerprint)
+    def _name(self, packed: str, tag: str) -> None:
+        """Whoever packed the same meanwhile was first: their image has the name, and keeps it."""
+        if self._has(tag):
+            with suppress(APIError):  # the same one, or somebody runs it
+                self._engine.client.remove_image(packed)
+            return
+        repository, _, version = tag.rpartition(":")
+        self._engine.client.tag(packed, repository, tag=version)
+
+    def _pack(self, recipe: Recipe, build: Build, base: str) -> str:
+        """The ID of the image, which has no name yet."""
+        packed = ""
         said: list[str] = []
         lines = self._engine.client.build(
             path=str(build.folder),
-            tag=tag,
             buildargs={"BASE": base},
             labels={"dormouse.catalogue": recipe.slug, "dormouse.fingerprint": recipe.fingerprint},
             rm=True,
@@ -188,11 +206,11 @@ class DockerImages:
         )
         for line in lines:
             said.append(str(line.get("stream") or line.get("error") or ""))
+            packed = line.get("aux", {}).get("ID", packed)
             if "error" in line:
                 tail = "".join(said).splitlines()[-_TAIL_LINES:]
                 raise BuildFailed(f"{recipe.slug} could not be built:\n" + "\n".join(tail))
-        # For a worker with a state folder of its own, as after a move.
-        self._engine.client.tag(tag, _tag(recipe.slug, "").rstrip(":"), tag="latest")
+        return packed
 
 
 def _build_base(image: str, recipe: Recipe) -> None:

@@ -1,18 +1,23 @@
 """What only the docker driver does: faults of the engine, images, signals, leftovers."""
 
+import functools
 import json
 import os
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import docker
 import pytest
 from docker.types import HostConfig
 
+from hosting import catalogue
 from hosting.errors import ReplicaFailed, RuntimeUnavailable
 from hosting.runtimes import docker_box, registry
 from hosting.runtimes.base import Resources, Status
 from hosting.runtimes.docker import DockerRuntime
+from hosting.runtimes.docker_images import DockerImages
 from tests import worlds
 from tests.worlds import ask, eventually, ready, said, spec
 
@@ -209,3 +214,32 @@ def test_a_replica_whose_holder_is_gone_counts_as_ended(docker_world, held, engi
 
     assert docker_world.runtime.find("cut-off").status is Status.EXITED
     assert [each.status for each in docker_world.runtime.replicas()] == [Status.EXITED]
+
+
+def test_of_workers_that_build_the_same_at_once_the_first_names_the_image(
+    engine, tmp_path, monkeypatch
+):
+    """A registry and other nodes have the image of one ID: a name that moves on loses them."""
+    recipe = replace(catalogue.recipe(worlds.ECHO), fingerprint=f"{os.getpid():016x}")
+    workers = [DockerRuntime(installation="x", state_dir=tmp_path / each) for each in "ab"]
+    packing, packed = threading.Barrier(2), []
+    real_pack = DockerImages._pack
+
+    def pack(*arguments):
+        packing.wait(60)  # both have seen that there is none
+        packed.append(real_pack(*arguments))
+        return packed[-1]
+
+    monkeypatch.setattr(DockerImages, "_pack", pack)
+    fresh = functools.partialmethod(docker.APIClient.build, nocache=True)
+    monkeypatch.setattr(docker.APIClient, "build", fresh)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda each: each.build(recipe, progress=lambda *_: None), workers))
+    named = engine.api.inspect_image(f"dormouse/echo:{recipe.fingerprint}")["Id"]
+    workers[1].build(recipe, progress=lambda *_: None)  # packs nothing: the barrier would break
+
+    assert len(set(packed)) == 2
+    assert named == packed[0]
+    engine.api.remove_image(f"dormouse/echo:{recipe.fingerprint}", force=True)
+    assert packed[1] not in [each["Id"] for each in engine.api.images()]
