@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from dashboard import ribbon, rows, states, times
+from dashboard.described import Described, described
 from dashboard.ribbon import Hours, Ribbon
 from dashboard.states import Look, StateView
 from dashboard.waking import Wake
@@ -73,6 +74,11 @@ class Overview:
     def usual_wake(self) -> float | None:
         """How long a wake usually takes, in seconds; None before the first."""
         return self.model.revision.wake_seconds if self.model.revision else None
+
+    @property
+    def described(self) -> Described | None:
+        """What it takes and gives, as far as that is known."""
+        return described(self.model.revision) if self.model.revision else None
 
     @property
     def changing(self) -> bool:

@@ -49,6 +49,7 @@ class FakeRuntime:
     resumed: list[str] = field(default_factory=list)
     specs: dict[str, ReplicaSpec] = field(default_factory=dict)
     outputs: dict[str, str] = field(default_factory=dict)  # image -> what one run prints
+    labels: dict[tuple[str, str], str] = field(default_factory=dict)  # image, label -> text
     run_once: list[ReplicaSpec] = field(default_factory=list)
     built: set[str] = field(default_factory=set)
     failing_builds: set[str] = field(default_factory=set)
@@ -147,6 +148,10 @@ class FakeRuntime:
         if spec.image not in self.outputs:
             raise ReplicaFailed("It did not end in time.")
         return self.outputs[spec.image]
+
+    def label_of(self, spec: ReplicaSpec, label: str) -> str:
+        self._answer()
+        return self.labels.get((spec.image, label), "")
 
     def is_built(self, recipe: Recipe) -> bool:
         self._answer()

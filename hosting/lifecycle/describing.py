@@ -1,7 +1,8 @@
 """What a model takes and gives, known without waking it.
 
-Found when a revision is made, by running its image once for its manifest, without a network; and
-once more from the model itself when it first answers, byte for byte.
+Found when a revision is made: in a label of its image, or by running the image once for its
+manifest, without a network. A model that tells it itself is asked when it first answers, and what
+it says is kept byte for byte.
 """
 
 import http.client
@@ -15,7 +16,7 @@ from django.db import transaction
 from django.db.models import F
 
 from hosting import nudges, protocols, registries, route_table
-from hosting.errors import HostingError, RuntimeUnavailable
+from hosting.errors import HostingError, InvalidValue, RuntimeUnavailable
 from hosting.lifecycle import builds
 from hosting.lifecycle.tools import Tools
 from hosting.models import HostedModel, Revision
@@ -27,12 +28,14 @@ logger = logging.getLogger(__name__)
 RUN_SECONDS = 60.0
 ASK_SECONDS = 5.0
 MOST_BYTES = 256 * 1024
+MOST_REASON = 1000  # characters
 
 
 def request(revision: Revision) -> None:
     """Have a worker find out, once the running transaction is committed, unless it is known."""
     protocol = protocols.get(revision.protocol)
-    if revision.info_heard or not protocol.info_path(route_table.protocol_settings(revision)):
+    told = protocol.info_path(route_table.protocol_settings(revision)) or protocol.manifest_label
+    if revision.info_heard or not told:
         return
     send = partial(nudges.send, settings.REDIS_URL, nudges.DESCRIBE, revision_id=revision.pk)
     transaction.on_commit(send)
@@ -48,29 +51,38 @@ def find_out(revision_id: int, *, tools: Tools) -> bool:
     revision = found.exclude(model__deleted_at__isnull=False).first()
     if revision is None:
         return False
+    path = protocols.get(revision.protocol).info_path(route_table.protocol_settings(revision))
     ready = revision.replicas.filter(status=ReplicaStatus.READY).first()
-    if ready is not None and ready.port is not None:
-        path = protocols.get(revision.protocol).info_path(route_table.protocol_settings(revision))
-        heard = _ask(ready.host, ready.port, path) if path else None
+    if path and ready is not None and ready.port is not None:
+        heard = _ask(ready.host, ready.port, path)
         return heard is not None and _note(revision, heard, heard=True)
     read = None if revision.info else _read_manifest(revision, tools=tools)
     return read is not None and _note(revision, read, heard=False)
 
 
 def _read_manifest(revision: Revision, *, tools: Tools) -> str | None:
+    """What the image says; why it says nothing is kept for the owner."""
     protocol = protocols.get(revision.protocol)
-    if not protocol.manifest_environment:
+    if not protocol.manifest_environment and not protocol.manifest_label:
         return None
     try:
         if not builds.is_ready(revision, runtime=tools.runtime, now=tools.clock.now()):
             return None  # the build asks again when it is done
-        manifest = tools.runtime.output_of(_spec(revision), seconds=RUN_SECONDS)
+        if protocol.manifest_label:
+            manifest = tools.runtime.label_of(_spec(revision), protocol.manifest_label)
+        else:
+            manifest = tools.runtime.output_of(_spec(revision), seconds=RUN_SECONDS)
+        info = protocol.info_in(manifest, route_table.protocol_settings(revision))
+        if len(info) > MOST_BYTES:
+            raise InvalidValue("What the image says of itself is too long.")
     except RuntimeUnavailable:
         raise
     except HostingError as error:
         logger.info("%s %s describes nothing: %s", revision.model, revision, error)
+        reason = error.message[:MOST_REASON]
+        Revision.objects.filter(pk=revision.pk).update(info_missing=reason)
         return None
-    return protocol.info_in(manifest, route_table.protocol_settings(revision))
+    return info
 
 
 def _spec(revision: Revision) -> ReplicaSpec:
@@ -114,7 +126,7 @@ def _note(revision: Revision, info: str, *, heard: bool) -> bool:
     """Write it down, and have the routers hear of it when it is new."""
     with transaction.atomic():
         row = Revision.objects.filter(pk=revision.pk)
-        is_new = bool(row.exclude(info=info).update(info=info))
+        is_new = bool(row.exclude(info=info).update(info=info, info_missing=""))
         if heard:
             row.update(info_heard=True)
         if is_new:

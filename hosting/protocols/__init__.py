@@ -1,13 +1,14 @@
-"""The protocols a hosted model can speak, by name. `cog`, `openai` and `oip` join the table."""
+"""The protocols a hosted model can speak, by name. `openai` and `oip` join the table."""
 
 from hosting.errors import InvalidValue
 from hosting.protocols.base import ModelProtocol, Readiness, Settings
+from hosting.protocols.cog import Cog
 from hosting.protocols.http import PlainHttp
 from hosting.protocols.runway import Runway
 
 __all__ = ["PROTOCOLS", "ModelProtocol", "Readiness", "Settings", "get"]
 
-PROTOCOLS: dict[str, ModelProtocol] = {each.name: each for each in (Runway(), PlainHttp())}
+PROTOCOLS: dict[str, ModelProtocol] = {each.name: each for each in (Runway(), Cog(), PlainHttp())}
 
 
 def get(name: str) -> ModelProtocol:

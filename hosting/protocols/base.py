@@ -34,7 +34,9 @@ class ModelProtocol(Protocol):
     default_port: int
     default_concurrency: int  # 0: no limit
     port_variable: str  # the environment variable that carries the port
-    manifest_environment: Mapping[str, str]  # makes the image print its manifest and end, if any
+    # Where the image's manifest is: what makes it print that and end, or a label of the image.
+    manifest_environment: Mapping[str, str]
+    manifest_label: str
 
     def environment(self, settings: Settings) -> dict[str, str]:
         """The variables the platform sets in the container."""
@@ -54,5 +56,8 @@ class ModelProtocol(Protocol):
     def info(self, settings: Settings) -> str | None:
         """The JSON text that answers /v1/info without the container, where there is one."""
 
-    def info_in(self, manifest: str, settings: Settings) -> str | None:
-        """What the manifest has for `info`, as the container would say it; None for nothing."""
+    def info_in(self, manifest: str, settings: Settings) -> str:
+        """What the manifest has for `info`, as the container would say it, if it does.
+
+        Raises InvalidValue, saying what it has instead.
+        """

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 
+from hosting.errors import InvalidValue
 from hosting.protocols.base import Readiness, Settings
 from hosting.protocols.paths import checked_path, checked_port
 
@@ -17,6 +18,7 @@ class PlainHttp:
     default_concurrency = 0
     port_variable = "PORT"
     manifest_environment: Mapping[str, str] = {}
+    manifest_label = ""
 
     def environment(self, settings: Settings) -> dict[str, str]:
         """PORT is what most servers read."""
@@ -52,6 +54,6 @@ class PlainHttp:
         }
         return json.dumps(spec, sort_keys=True)
 
-    def info_in(self, manifest: str, settings: Settings) -> str | None:
+    def info_in(self, manifest: str, settings: Settings) -> str:
         """There is none."""
-        return None
+        raise InvalidValue("A plain HTTP server describes nothing before it runs.")

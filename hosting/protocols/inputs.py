@@ -6,9 +6,10 @@ what they leave open, or describe in words unknown here, is taken.
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 Spec = Mapping[str, Any]
+_LARGEST = 1e300
 _TEXTS = frozenset({"image", "segmentation", "file", "directory"})  # as URIs, base64 or paths
 
 
@@ -24,16 +25,14 @@ class Misfit(NamedTuple):
         return f"{self.field}: {self.expected}" if self.field else self.expected
 
 
-def read_specs(info: str | None) -> list[Spec] | None:
-    """The inputs in the text that answers /v1/info; None when it says nothing of them."""
+def read_specs(info: str | None, *, which: str = "inputs") -> list[Spec] | None:
+    """The inputs, or outputs, in what answers /v1/info; None when it says nothing of them."""
     try:
         described = json.loads(info or "")
     except ValueError:
         return None
-    inputs = described.get("inputs") if isinstance(described, dict) else None
-    if not isinstance(inputs, list) or not all(map(_is_named, inputs)):
-        return None
-    return inputs
+    inputs = described.get(which) if isinstance(described, dict) else None
+    return inputs if are_specs(inputs) else None
 
 
 def misfit_of(body: bytes, specs: Sequence[Spec]) -> Misfit | None:
@@ -46,16 +45,34 @@ def misfit_of(body: bytes, specs: Sequence[Spec]) -> Misfit | None:
         return Misfit(None, "The body must be JSON.")
     if not isinstance(values, dict):
         return Misfit(None, "The body must be a JSON object, with a value per input.")
+    return _first_misfit(values, specs)
+
+
+def _first_misfit(
+    values: Mapping[str, Any], specs: Sequence[Spec], *, of: str = ""
+) -> Misfit | None:
     for spec in specs:
         name = str(spec["name"])
-        if values.get(name) is None:  # absent and null are one: both take the default
-            if spec.get("default") is None and _check_of(spec) is not None:
-                return Misfit(name, f"It is missing. Expected {_words(spec)}.")
+        value = values.get(name)
+        if value is None:  # absent and null are one: both take the default
+            needed = spec.get("default") is None and not spec.get("optional")
+            if needed and _check_of(spec) is not None:
+                return Misfit(of + name, f"It is missing. Expected {words(spec)}.")
             continue
-        expected = _misfit(values[name], spec)
+        expected = _misfit(value, spec)
         if expected:
-            return Misfit(name, f"Expected {expected}.")
+            return Misfit(of + name, f"Expected {expected}.")
+        inner = spec.get("fields")
+        if spec.get("type") == "object" and are_specs(inner):
+            found = _first_misfit(value, inner, of=f"{of}{name}.")
+            if found is not None:
+                return found
     return None
+
+
+def are_specs(specs: object) -> TypeGuard[list[Spec]]:
+    """Whether each of them says what it is called."""
+    return isinstance(specs, list) and all(map(_is_named, specs))
 
 
 def _is_named(spec: object) -> bool:
@@ -65,7 +82,7 @@ def _is_named(spec: object) -> bool:
 def _misfit(value: Any, spec: Spec) -> str | None:
     """What was expected, when the value isn't that."""
     check = _check_of(spec)
-    return None if check is None or check(value, spec) else _words(spec)
+    return None if check is None or check(value, spec) else words(spec)
 
 
 def _check_of(spec: Spec) -> Callable[[Any, Spec], bool] | None:
@@ -73,7 +90,8 @@ def _check_of(spec: Spec) -> Callable[[Any, Spec], bool] | None:
     return _CHECKS.get(kind) if isinstance(kind, str) else None  # older models nest specs here
 
 
-def _words(spec: Spec) -> str:
+def words(spec: Spec) -> str:
+    """What a field takes, for people: “a number, 0 to 1”."""
     kind = spec.get("type")
     if kind == "text":
         return "a text" + _between(spec, "minLength", "maxLength", " of ", " characters")
@@ -82,7 +100,8 @@ def _words(spec: Spec) -> str:
     if kind == "boolean":
         return "true or false"
     if kind == "category":
-        return f"one of {', '.join(map(str, spec.get('oneOf') or ()))}"
+        choices = spec.get("oneOf")
+        return f"one of {', '.join(map(str, choices))}" if isinstance(choices, list) else "a choice"
     if kind == "vector":
         return f"a list of {spec.get('length')} numbers"
     if kind == "array":
@@ -98,6 +117,7 @@ _FIXED_WORDS = {
     "image_point": "[x, y]",
     "image_bounding_box": "[left, top, right, bottom]",
     "image_landmarks": "a list of [x, y]",
+    "object": "an object with a value per field",
     "any": "any value",
 }
 
@@ -105,10 +125,16 @@ _FIXED_WORDS = {
 def _between(spec: Spec, least: str, most: str, before: str, after: str) -> str:
     low, high = spec.get(least) or 0, spec.get(most)
     if high is not None:
-        return f"{before}{low:g} to {high:g}{after}" if _are_numbers([low, high]) else ""
+        told = _are_numbers([low, high])
+        return f"{before}{_written(low)} to {_written(high)}{after}" if told else ""
     if spec.get(least):
-        return f"{before}at least {low:g}{after}" if _are_numbers([low]) else ""
+        return f"{before}at least {_written(low)}{after}" if _are_numbers([low]) else ""
     return ""
+
+
+def _written(number: float) -> str:
+    """JSON has whole numbers beyond any float."""
+    return f"{number:g}" if abs(number) < _LARGEST else "very many"
 
 
 def _is_text(value: Any, spec: Spec) -> bool:
@@ -158,6 +184,10 @@ def _are_points(value: Any, spec: Spec) -> bool:
     return points and (not isinstance(length, int) or len(value) == length)
 
 
+def _is_object(value: Any, spec: Spec) -> bool:
+    return isinstance(value, dict)
+
+
 def _is_anything(value: Any, spec: Spec) -> bool:
     return True
 
@@ -184,6 +214,7 @@ _CHECKS: dict[str, Callable[[Any, Spec], bool]] = {
     "image_point": _is_point,
     "image_bounding_box": _is_box,
     "image_landmarks": _are_points,
+    "object": _is_object,
     "any": _is_anything,
     **dict.fromkeys(_TEXTS, _is_string),
 }

@@ -21,6 +21,7 @@ class Runway:
     default_concurrency = 1  # the SDK's server answers one request at a time
     port_variable = "RW_PORT"
     manifest_environment: Mapping[str, str] = {"RW_META": "1"}  # without running set-up
+    manifest_label = ""
 
     def environment(self, settings: Settings) -> dict[str, str]:
         """The options travel as JSON; one that is missing and has no default ends the container."""
@@ -40,7 +41,7 @@ class Runway:
             return Readiness.WAITING
         try:
             answer = json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return Readiness.WAITING
         running = isinstance(answer, dict) and answer.get("status") == "RUNNING"
         return Readiness.READY if running else Readiness.WAITING
@@ -57,26 +58,32 @@ class Runway:
         """Only the container knows its fields."""
         return None
 
-    def info_in(self, manifest: str, settings: Settings) -> str | None:
+    def info_in(self, manifest: str, settings: Settings) -> str:
         """The command's spec in the words and order of the SDK's own server."""
-        spec = _command_in(manifest, settings.command)
-        if spec is None:
-            return None
-        return json.dumps(spec, sort_keys=True, separators=(",", ":")) + "\n"
+        commands = _commands_in(manifest)
+        for each in commands:
+            if each.get("name") == settings.command:
+                return json.dumps(each, sort_keys=True, separators=(",", ":")) + "\n"
+        names = ", ".join(str(each.get("name")) for each in commands)
+        raise InvalidValue(
+            f"The image has no command “{settings.command}”. It has: {names}."
+            if commands
+            else "The image names no commands when it is run with RW_META=1.",
+            field="command",
+        )
 
 
-def _command_in(manifest: str, command: str) -> dict[str, object] | None:
-    """Find a command in what the image printed; what its imports wrote before is skipped."""
+def _commands_in(manifest: str) -> list[dict[str, object]]:
+    """What the image printed; what its imports wrote before is skipped."""
     for line in reversed(manifest.splitlines()):
         try:
             said = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         commands = said.get("commands") if isinstance(said, dict) else None
         if isinstance(commands, list):
-            named = (each for each in commands if isinstance(each, dict))
-            return next((each for each in named if each.get("name") == command), None)
-    return None
+            return [each for each in commands if isinstance(each, dict)]
+    return []
 
 
 def _checked_command(command: str) -> str:

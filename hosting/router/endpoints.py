@@ -23,7 +23,7 @@ from hosting.wire import Asker, Report, Route
 # Protocols whose servers have routes of their own under /v1 for callers to use.
 PASS_THROUGH = frozenset({"openai"})
 # Protocols whose queries are objects with a value per input that /v1/info names.
-DESCRIBED = frozenset({"runway"})
+DESCRIBED = frozenset({"runway", "cog"})
 MOST_CHECKED_BYTES = 256 * 1024  # reading JSON keeps everybody else waiting
 
 

@@ -183,6 +183,12 @@ class Runtime(Protocol):
         Raises ReplicaFailed when it fails or takes longer. No replica: it is never listed.
         """
 
+    def label_of(self, spec: ReplicaSpec, label: str) -> str:
+        """A label of the image, which is not run; empty where there is none.
+
+        A missing image is pulled. Raises ReplicaFailed.
+        """
+
     def is_built(self, recipe: Recipe) -> bool:
         """Whether the catalogue image of exactly this fingerprint is there."""
 

@@ -60,6 +60,19 @@ class DockerImages:
         there = [each for each in digests if each.startswith(home)]
         return str([inspected["Id"], *digests, *there][-1])
 
+    def label(
+        self, image: str, label: str, *, login: Login | None = None, private: bool = False
+    ) -> str:
+        """One of the image's labels, or an empty text; the image is fetched if it is not here."""
+        name = self.resolve(image)
+        if private:
+            self.check_access(name, login=login)
+        if not self._has(name):
+            self.fetch(name, asked_for=image, login=login)
+        inspected = self._engine.client.inspect_image(name)  # type: ignore[no-untyped-call]
+        labels = (inspected.get("Config") or {}).get("Labels") or {}
+        return str(labels.get(label, ""))
+
     def check_access(self, image: str, *, login: Login | None) -> None:
         """Ask the registry whether we may have an image that is here already; now and then.
 

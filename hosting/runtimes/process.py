@@ -207,6 +207,10 @@ class ProcessRuntime:
             raise ReplicaFailed(f"It ended with code {server.returncode}.")
         return output[:_MOST_OUTPUT]
 
+    def label_of(self, spec: ReplicaSpec, label: str) -> str:
+        """There are no images, and so no labels."""
+        return ""
+
     def is_built(self, recipe: Recipe) -> bool:
         """Whether the build of exactly this fingerprint is there and is the one that starts."""
         return self._builds.is_current(recipe)

@@ -212,6 +212,11 @@ class SwarmRuntime:
             seconds=seconds,
         )
 
+    def label_of(self, spec: ReplicaSpec, label: str) -> str:
+        """As the engine has it from the image's own description."""
+        with answering(f"{spec.image} could not be looked into"):
+            return self._images.label(spec.image, label, login=spec.login, private=spec.private)
+
     def is_built(self, recipe: Recipe) -> bool:
         """Whether the manager's engine has the image of this fingerprint."""
         with answering(f"The image of {recipe.slug} could not be looked up"):

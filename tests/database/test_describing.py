@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from hosting import route_table
+from hosting import nudges, route_table
 from hosting.errors import RuntimeUnavailable
 from hosting.lifecycle import describing, operations
 from hosting.lifecycle.reconcile import reconcile
@@ -128,3 +128,82 @@ def test_a_plain_http_model_is_never_run_for_it(host_model, tools, runtime, rout
 
     assert not describing.find_out(model.revision_id, tools=tools)
     assert runtime.run_once == []
+
+
+COG_LABEL = "run.cog.openapi_schema"
+COG_DOCUMENT = json.dumps(
+    {
+        "components": {
+            "schemas": {
+                "Input": {"required": ["n"], "properties": {"n": {"type": "integer"}}},
+                "Output": {"type": "string"},
+            }
+        }
+    }
+)
+
+
+@pytest.fixture
+def painter(host_model):
+    return host_model(image="example.org/paint:1", protocol="cog")
+
+
+def test_a_cog_image_is_read_and_never_run(painter, tools, runtime, routes):
+    runtime.labels["example.org/paint:1", COG_LABEL] = COG_DOCUMENT
+
+    assert describing.find_out(painter.revision_id, tools=tools)
+
+    assert runtime.run_once == []
+    assert json.loads(info_of(painter))["inputs"][0]["fields"][0]["name"] == "n"
+    route = route_table.build(HostedModel.objects.get(pk=painter.pk))
+    assert (route.info_path, route.query_path) == (None, "/predictions")
+
+
+def test_a_cog_model_that_is_awake_is_read_from_its_image_too(painter, tools, runtime, routes):
+    operations.wake(painter, cause="test", now=NOON)
+    reconcile(painter.pk, tools=tools)
+    runtime.labels["example.org/paint:1", COG_LABEL] = COG_DOCUMENT
+
+    assert describing.find_out(painter.revision_id, tools=tools)
+
+
+def test_a_new_cog_revision_is_looked_into(host_model, routes, django_capture_on_commit_callbacks):
+    with django_capture_on_commit_callbacks() as callbacks:
+        host_model(image="example.org/paint:2", protocol="cog")
+        host_model(image="example.org/plain:2", protocol="http")
+
+    asked = [each for each in callbacks if nudges.DESCRIBE in getattr(each, "args", ())]
+    assert len(asked) == 1
+
+
+def missing_of(model):
+    model.refresh_from_db()
+    return model.revision.info_missing
+
+
+def test_why_an_image_says_nothing_is_kept_for_its_owner(painter, tools, runtime, routes):
+    assert not describing.find_out(painter.revision_id, tools=tools)
+    assert missing_of(painter) == f"The image has no label {COG_LABEL}."
+
+    runtime.labels["example.org/paint:1", COG_LABEL] = COG_DOCUMENT
+    describing.find_out(painter.revision_id, tools=tools)
+    assert missing_of(painter) == ""
+
+
+def test_a_command_that_the_image_has_not_is_told_with_those_it_has(
+    host_model, tools, runtime, routes
+):
+    model = host_model(image="example.org/tell:1", protocol="runway", command="sing")
+    runtime.outputs["example.org/tell:1"] = MANIFEST
+
+    describing.find_out(model.revision_id, tools=tools)
+
+    assert missing_of(model) == "The image has no command “sing”. It has: tell."
+
+
+def test_a_description_without_end_is_not_kept(painter, tools, runtime, routes, monkeypatch):
+    monkeypatch.setattr(describing, "MOST_BYTES", 10)
+    runtime.labels["example.org/paint:1", COG_LABEL] = COG_DOCUMENT
+
+    assert not describing.find_out(painter.revision_id, tools=tools)
+    assert "too long" in missing_of(painter)

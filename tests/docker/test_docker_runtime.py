@@ -243,3 +243,13 @@ def test_of_workers_that_build_the_same_at_once_the_first_names_the_image(
     assert named == packed[0]
     engine.api.remove_image(f"dormouse/echo:{recipe.fingerprint}", force=True)
     assert packed[1] not in [each["Id"] for each in engine.api.images()]
+
+
+def test_a_label_of_an_image_is_read_without_running_it(docker_world, engine):
+    asked = spec("labelled")
+
+    assert docker_world.runtime.label_of(asked, "dormouse.catalogue") == "echo"
+    assert docker_world.runtime.label_of(asked, "run.cog.openapi_schema") == ""
+    assert docker_world.runtime.find("labelled") is None
+    with pytest.raises(ReplicaFailed, match="isn't on this machine"):
+        docker_world.runtime.label_of(spec("x", image="not-there:1"), "any")

@@ -31,10 +31,15 @@ def _sleeping(team: "Team") -> "HostedModel":
     from django.utils import timezone
 
     from hosting.lifecycle.specs import catalogue_spec
-    from hosting.models import UsageMinute
+    from hosting.models import Revision, UsageMinute
     from tests.factories import make_model
 
     owl = make_model(team, subdomain="owl", revision=catalogue_spec("echo")).model
+    Revision.objects.filter(model=owl).update(
+        info='{"inputs": [{"name": "text", "type": "text", "description": "Said back."},'
+        ' {"name": "shout", "type": "boolean", "default": false}],'
+        ' "outputs": [{"name": "text", "type": "text"}]}'
+    )
     _tried(owl)
     now = timezone.now().replace(second=0, microsecond=0)
     UsageMinute.objects.bulk_create(

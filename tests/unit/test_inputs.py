@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from hosting.protocols.inputs import misfit_of, read_specs
+from hosting.protocols.inputs import misfit_of, read_specs, words
 
 KINDS = {
     "text": {"type": "text", "default": "", "minLength": 2, "maxLength": 5},
@@ -162,3 +162,18 @@ def test_the_largest_body_that_is_checked_takes_no_time():
     misfit_of(body, [spec("array")])
 
     assert time.perf_counter() - begun < 0.25
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"name": "x", "type": "category", "oneOf": 7},
+        {"name": "x", "type": "number", "min": 10**400, "max": 10**400},
+        {"name": "x", "type": "text", "maxLength": 10**400},
+        {"name": "x", "type": "vector", "length": {}},
+    ],
+    ids=lambda spec: spec["type"],
+)
+def test_a_description_that_makes_no_sense_is_still_put_in_words(spec):
+    assert words(spec)
+    misfit_of(b"{}", [spec])
