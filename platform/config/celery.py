@@ -9,8 +9,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 app = Celery("dormouse")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["workers"])
-for _ears in ("watcher", "collector"):  # connect to the worker's signals
-    app.autodiscover_tasks(["workers"], related_name=_ears)
+for _connected in ("announcer", "watcher", "collector"):  # to the worker's signals
+    app.autodiscover_tasks(["workers"], related_name=_connected)
 
 
 @app.on_after_finalize.connect

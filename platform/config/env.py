@@ -8,6 +8,8 @@ from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ROOT = Path(__file__).resolve().parents[2]
+# Below the state folder: the process id of the lifecycle worker, once it takes tasks.
+LIFECYCLE_WORKER = Path("run", "lifecycle-worker")
 
 
 class Environment(BaseSettings):

@@ -34,6 +34,7 @@ RUNTIME = ENV.runtime
 ENGINE_ADDRESS = ENV.engine
 INSTALLATION = ENV.installation
 STATE_DIR = ENV.state_dir
+LIFECYCLE_WORKER = STATE_DIR / environment.LIFECYCLE_WORKER
 REPLICA_NETWORK = ENV.replica_network
 NODE_MEMORY_MB = ENV.node_memory_mb
 NODE_MEMORY_SHARE = ENV.node_memory_share

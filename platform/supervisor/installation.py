@@ -50,6 +50,11 @@ class Installation:
         return self.state / "run"
 
     @property
+    def lifecycle_worker(self) -> Path:
+        """Who takes tasks, written by the worker itself."""
+        return self.state / env.LIFECYCLE_WORKER
+
+    @property
     def logs(self) -> Path:
         """One file per process."""
         return self.state / "log"

@@ -109,15 +109,26 @@ def _prepare(
 def _wait_until_ready(installation: Installation, *, children: Children) -> None:
     say("Waiting for the first answer ...")
     deadline = time.monotonic() + READY_SECONDS
-    while not _answers(installation.port):
+    # Who reads that it serves calls a model at once: not while the worker still loads.
+    while not (_answers(installation.port) and _takes_tasks(installation, children=children)):
         if time.monotonic() > deadline:
-            raise SetupFailed(f"No answer on port {installation.port}. See {installation.logs}")
+            raise SetupFailed(
+                f"No answer on port {installation.port}, or no worker that takes tasks. "
+                f"See {installation.logs}"
+            )
         children.check()
         time.sleep(0.1)
     # Another installation may have taken the port after we looked: its answers are not ours.
     router = children.pid("router")
     if router is None or not ports.listens(router, port=installation.port):
         raise SetupFailed(ports.busy(installation.port))
+
+
+def _takes_tasks(installation: Installation, *, children: Children) -> bool:
+    """Whether the lifecycle worker that runs now has said so; an earlier one's word is void."""
+    said = installation.lifecycle_worker
+    pid = children.pid(programs.LIFECYCLE_WORKER)
+    return pid is not None and said.exists() and said.read_text() == str(pid)
 
 
 def _answers(port: int) -> bool:

@@ -77,7 +77,9 @@ def test_a_stopped_installation_leaves_nothing_running_and_keeps_its_data(stack:
     assert stack.stop() == 0
     assert processes_of(stack) == []
 
+    left = worker_that_takes_tasks(stack)
     stack.start()
+    assert worker_that_takes_tasks(stack) != left  # an earlier one's word is void
     again = Hosted(stack, model.subdomain, model.token)
     assert stack.demo == first
     assert again.query(text="still here").json()["text"] == "still here"
@@ -100,6 +102,7 @@ def test_in_the_background_it_serves_once_the_command_is_back(stack: Stack):
     assert started.returncode == 0, started.stderr
     assert "Dormouse is up." in started.stdout
     assert "already runs" in stack.command("up").stderr
+    assert "--queues lifecycle" in cmdline(worker_that_takes_tasks(stack))
 
     file = stack.state / "demo.json"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -122,6 +125,14 @@ def test_in_the_background_it_serves_once_the_command_is_back(stack: Stack):
 
     assert stack.command("down").stdout == "Dormouse is stopped.\n"
     assert processes_of(stack) == []
+
+
+def worker_that_takes_tasks(stack: Stack) -> int:
+    return int((stack.state / "run" / "lifecycle-worker").read_text())
+
+
+def cmdline(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
 
 
 def curl(url: str) -> str:
