@@ -5,7 +5,6 @@ import os
 import shutil
 import socket
 import subprocess
-import sys
 from pathlib import Path
 
 import docker
@@ -14,10 +13,19 @@ import pytest
 from hosting import catalogue
 from hosting.errors import ReplicaFailed
 from hosting.runtimes import wall
-from hosting.runtimes.base import Resources, Status
+from hosting.runtimes.base import Resources
 from hosting.runtimes.engine import Engine
 from hosting.runtimes.wall import WALL_IMAGE, Wall
 from tests import worlds
+from tests.docker.neighbourhood import (
+    Elsewhere,
+    as_seen_by_a_model,
+    dialled,
+    ended,
+    host_addresses,
+    host_addresses_six,
+    outcomes_in,
+)
 from tests.worlds import ask, eventually, ready, said, spec
 
 pytestmark = pytest.mark.docker
@@ -37,92 +45,41 @@ def engine():
 @pytest.fixture
 def host_service():
     """Something that listens on every address of this host, for streams and for datagrams."""
-    streams = socket.create_server(("0.0.0.0", 0), backlog=16)
+    streams = socket.create_server(
+        ("::", 0), family=socket.AF_INET6, backlog=64, dualstack_ipv6=True
+    )
     datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     with streams, datagrams:
-        datagrams.bind(streams.getsockname())
+        datagrams.bind(("0.0.0.0", streams.getsockname()[1]))
         datagrams.setblocking(False)
         yield streams, datagrams
 
 
-def host_addresses():
-    listed = subprocess.run(["ip", "-4", "-j", "addr"], capture_output=True, check=True).stdout
-    return [each["local"] for link in json.loads(listed) for each in link["addr_info"]]
+def around(port):
+    """Every way to this host: its addresses, and names that lead to them."""
+    addresses, six = host_addresses(), host_addresses_six()
+    for address in [*addresses, *six]:  # the service is really there: the host itself gets through
+        eventually(lambda a=address: dialled(a, port))  # of a new bridge after a second or two
+    return {
+        "host": [[each, port] for each in addresses],
+        "six": [[as_seen_by_a_model(each), port] for each in six],
+        "rebind": [[each, port] for each in addresses],
+        "names": [Elsewhere.INTERNET, 53],
+        "hostname": socket.gethostname(),
+    }
 
 
 @pytest.fixture
 def outcomes(docker_world, host_service):
     """What a hostile model could do, asked of it once it has tried."""
-    streams, _ = host_service
-    port = streams.getsockname()[1]
     neighbour = ready(docker_world.start(spec("victim")))
-    addresses = [each for each in host_addresses() if not each.startswith("127.")]
-    targets = {
-        "neighbour": [neighbour.host, neighbour.port],
-        "host": [[each, port] for each in addresses],
-    }
-    for address in addresses:  # the service is really there: the host itself gets through
-        socket.create_connection((address, port), timeout=2).close()
+    targets = around(host_service[0].getsockname()[1])
+    targets["neighbour"] = [neighbour.host, neighbour.port]
 
     docker_world.start(spec("hostile", arguments=["python", "-c", HOSTILE, json.dumps(targets)]))
     eventually(lambda: ended(docker_world, "hostile"), within_seconds=60)
 
     return outcomes_in(said(docker_world.runtime, "hostile"))
-
-
-def outcomes_in(log):
-    line = next(each for each in log.splitlines() if each.startswith("OUTCOMES "))
-    return json.loads(line.removeprefix("OUTCOMES "))
-
-
-class Elsewhere:
-    """Another machine, as far as this host's routes tell: a namespace with addresses of ours."""
-
-    INTERNET = "203.0.113.7"
-    NEAR = ("10.203.0.7", "192.168.203.7", "100.64.203.7", "169.254.169.254")
-    PORT = 4321
-
-    def __init__(self) -> None:
-        self.name = f"dm-else-{os.getpid()}"
-        self._here, self._there = f"dme{os.getpid()}h", f"dme{os.getpid()}t"
-        self._server = None
-
-    def __enter__(self):
-        addresses = [self.INTERNET, *self.NEAR]
-        ip("netns", "add", self.name)
-        ip("link", "add", self._here, "type", "veth", "peer", self._there, "netns", self.name)
-        ip("addr", "add", "203.0.113.1/32", "dev", self._here)
-        ip("link", "set", self._here, "up")
-        for command in (["link", "set", "lo", "up"], ["link", "set", self._there, "up"]):
-            ip("-n", self.name, *command)
-        ip("-n", self.name, "route", "add", "203.0.113.1/32", "dev", self._there)
-        ip("-n", self.name, "route", "add", "default", "via", "203.0.113.1")
-        for address in addresses:
-            ip("-n", self.name, "addr", "add", f"{address}/32", "dev", self._there)
-            ip("route", "add", f"{address}/32", "dev", self._here)
-        serve = "import socket, sys\nlisten = socket.create_server(('', int(sys.argv[1])))\n"
-        serve += "while True: listen.accept()[0].close()"
-        inside = ["ip", "netns", "exec", self.name, sys.executable, "-c", serve, str(self.PORT)]
-        self._server = subprocess.Popen(inside)
-        for address in addresses:  # it is really there, and this host gets through
-            eventually(lambda a=address: dialled(a, self.PORT))
-        return self
-
-    def __exit__(self, *_):
-        if self._server is not None:
-            self._server.kill()
-            self._server.wait()
-        ip("link", "del", self._here)
-        ip("netns", "del", self.name)
-
-
-def ip(*arguments):
-    subprocess.run(["ip", *arguments], check=True, capture_output=True)
-
-
-def dialled(address, port):
-    socket.create_connection((address, port), timeout=1).close()
-    return True
 
 
 @pytest.fixture
@@ -154,24 +111,25 @@ def test_a_model_that_may_reach_the_internet_reaches_nothing_else(
 ):
     neighbours = [ready(docker_world.start(spec(name, internet=way))) for name, way in NEIGHBOURS]
     port = host_service[0].getsockname()[1]
-    targets = {
+    targets = around(port) | {
         "neighbour": [neighbours[0].host, neighbours[0].port],
-        "host": [[each, port] for each in host_addresses() if not each.startswith("127.")],
         "internet": [elsewhere.INTERNET, elsewhere.PORT],
         "near": [
             *([each, elsewhere.PORT] for each in elsewhere.NEAR),
             [neighbours[1].host, neighbours[1].port],
         ],
     }
+    targets["rebind"] += [[elsewhere.INTERNET, elsewhere.PORT], *targets["near"]]
     arguments = ["python", "-c", HOSTILE, json.dumps(targets)]
 
     docker_world.start(spec("traveller", internet=True, arguments=arguments))
     eventually(lambda: ended(docker_world, "traveller"), within_seconds=60)
 
     outcomes = outcomes_in(said(docker_world.runtime, "traveller"))
-    assert [name for name, outcome in outcomes.items() if outcome == "DONE"] == [
-        "connect to the internet"
-    ]
+    assert {name for name, outcome in outcomes.items() if outcome == "DONE"} == {
+        "connect to the internet",
+        f"follow a name to {elsewhere.INTERNET}:{elsewhere.PORT}",
+    }
     assert len(outcomes) > 25
     with pytest.raises(BlockingIOError):
         host_service[1].recv(64)
@@ -291,8 +249,3 @@ def test_a_child_that_died_of_memory_is_not_the_model_dying_of_it(docker_world):
 
     assert found.exit_code == 0
     assert found.out_of_memory is False
-
-
-def ended(world, name):
-    found = world.runtime.find(name)
-    return found if found and found.status is Status.EXITED else None
