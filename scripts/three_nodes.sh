@@ -7,6 +7,7 @@
 #   scripts/three_nodes.sh start N         node N comes back
 #   scripts/three_nodes.sh down            end all of it
 #
+# Node 3 says that it has two GPUs; there are none behind the names.
 # NODES_DIR (default: a folder in /tmp) holds everything; node 1 is the manager, and its socket is
 # NODES_DIR/1/docker.sock. Nodes are 10.83.0.11 to .13, reached from this machine. Needs root.
 set -euo pipefail
@@ -44,6 +45,12 @@ wall() {
   nsenter --net="/run/netns/$name" bash "$(dirname "$0")/node_walls.sh" >/dev/null
 }
 
+# Likewise scripts/node_internet.sh, once the node is in the cluster.
+way_out() {
+  nsenter --net="/run/netns/$(space "$1")" env DOCKER_HOST="unix://$top/$1/docker.sock" \
+    bash "$(dirname "$0")/node_internet.sh" >/dev/null
+}
+
 start() {
   local node=$1 home=$top/$1
   mkdir -p "$home"
@@ -52,7 +59,8 @@ start() {
   rm -f "$home/docker.pid" "$home/docker.sock" "$home/exec/containerd/containerd.pid"
   cat >"$home/daemon.json" <<JSON
 {"icc": false, "userland-proxy": false, "no-new-privileges": true, "insecure-registries": ["$net.0/24"],
- "bip": "10.84.$node.1/24", "default-address-pools": [{"base": "10.85.$node.0/24", "size": 28}]}
+ "bip": "10.84.$node.1/24", "default-address-pools": [{"base": "10.85.$node.0/24", "size": 28}],
+ "node-generic-resources": [$([ "$node" != 3 ] || echo '"gpu=GPU-1", "gpu=GPU-2"')]}
 JSON
   # nsenter, not `ip netns exec`: that mounts a /sys without the cgroups. A /run of its own keeps
   # the engine's sockets and network namespaces apart from the others'.
@@ -99,7 +107,9 @@ up() {
   token=$(on 1 swarm join-token -q worker)
   for node in 2 3; do on "$node" swarm join --token "$token" "$net.11:2377" >/dev/null; done
   for node in 1 2 3; do
-    on 1 node update --label-add dormouse.walls=1 "node$node" >/dev/null
+    way_out "$node"
+    on 1 node update --label-add dormouse.walls=1 --label-add dormouse.internet=1 "node$node" \
+      >/dev/null
   done
   for image in "$@"; do
     docker save "$image" >"$top/image.tar"
@@ -129,5 +139,5 @@ case ${1:-} in
   cut) power_off "${2:?which node}" ;;
   start) start "${2:?which node}" ;;
   down) down ;;
-  *) sed -n '2,11p' "$0"; exit 2 ;;
+  *) sed -n '2,12p' "$0"; exit 2 ;;
 esac

@@ -28,6 +28,7 @@ from hosting.lifecycle.placing import Amount, roomiest
 from hosting.lifecycle.tools import Tools
 from hosting.models import HostedModel, Replica, Revision
 from hosting.models.replica import ReplicaStatus
+from hosting.runtimes.base import Node
 from hosting.states import State
 
 # A wake that waits this long is passed by nobody, however little the others ask for.
@@ -50,7 +51,7 @@ def claim(model: HostedModel, revision: Revision, *, tools: Tools) -> Replica | 
 
     Finds the row that a dead worker left behind. Raises NeverFits, or RuntimeUnavailable.
     """
-    budgets = budgets_of(tools.runtime.nodes())
+    budgets = budgets_of(_nodes_for(revision, tools=tools))
     need, limit = amount_of(revision), team_limit(model.team_id)
     _check_possible(need, budgets=budgets, limit=limit)
     now = tools.clock.now()
@@ -93,6 +94,18 @@ def tell_waiting() -> None:
     oldest_first = waiting_models().values_list("pk", flat=True)
     for model_id in oldest_first[:TOLD_AT_ONCE]:
         nudges.reconcile(settings.REDIS_URL, model_id=model_id)
+
+
+def _nodes_for(revision: Revision, *, tools: Tools) -> list[Node]:
+    """Those it may be on. Some may have no way out for models that want one."""
+    nodes = tools.runtime.nodes()
+    found = [each for each in nodes if each.lets_out or not revision.internet]
+    if nodes and not found:
+        raise NeverFits(
+            "It may reach the internet, and no machine lets models out. Deploy it without, or have "
+            "scripts/node_internet.sh run on the nodes."
+        )
+    return found
 
 
 def _check_possible(need: Amount, *, budgets: Mapping[str, Amount], limit: Amount) -> None:

@@ -42,6 +42,7 @@ class Node:
     memory_mb: int
     cpus: float
     gpus: int = 0
+    lets_out: bool = True  # whether models may be let out to the internet from there
 
 
 @dataclass(frozen=True, slots=True)

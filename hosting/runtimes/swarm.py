@@ -18,6 +18,7 @@ from docker.types import EndpointSpec, SecretReference, ServiceMode
 from hosting.errors import ReplicaFailed
 from hosting.runtimes import box, docker_log, docker_once
 from hosting.runtimes.base import (
+    LOCAL,
     Node,
     Observed,
     Output,
@@ -33,6 +34,8 @@ from hosting.runtimes.swarm_tasks import (
     ALIVE,
     COMING,
     GRACE_SECONDS,
+    INTERNET,
+    KILLED,
     WALLS,
     Machine,
     machine_of,
@@ -102,10 +105,7 @@ class SwarmRuntime:
         if catalogue_slug(spec.image) is None and not is_reference(spec.image):
             raise ReplicaFailed(f"“{spec.image}” isn't an image reference.")
         if spec.internet:
-            raise ReplicaFailed(
-                "On a cluster models can't be let out to the internet: its nodes have no walls for "
-                "that. Deploy it without, or host it on a single engine."
-            )
+            self._check_way_out(spec.node)
         with answering(f"{spec.name} could not be started"):
             if self._service(spec.name) is None:
                 if spec.private:
@@ -296,6 +296,18 @@ class SwarmRuntime:
                 with suppress(NotFound):
                     self._client.remove_secret(secret["ID"])
 
+    def _check_way_out(self, node: str) -> None:
+        """Without its walls nobody goes out."""
+        with answering("The nodes could not be listed"):
+            machines = self._look_at_machines().values()
+        chosen = [each.node for each in machines if node in (LOCAL, each.node.name)]
+        if not any(each.lets_out for each in chosen):
+            raise ReplicaFailed(
+                "It may reach the internet, but no node that it may run on has walls around that "
+                "way. Run scripts/node_internet.sh there, then docker node update --label-add "
+                f"{INTERNET}=1 for each."
+            )
+
     def _placed(self, name: str) -> Observed:
         """Wait until it has an address, or is known to get none."""
         deadline = time.monotonic() + _PLACED_WITHIN_SECONDS
@@ -323,12 +335,29 @@ class SwarmRuntime:
             return Observed(name, Status.RUNNING, labels=given)
         machine = self._look_at_machines().get(task.get("NodeID", ""))
         if state_of(task) != "running" or machine is None:  # a node that is away takes its models
-            code = task["Status"].get("ContainerStatus", {}).get("ExitCode")
-            return Observed(name, Status.EXITED, exit_code=code, labels=given)
+            container = task["Status"].get("ContainerStatus", {})
+            code = container.get("ExitCode")
+            killed = code == KILLED and state_of(task) == "failed" and _ENDED not in labels
+            return Observed(
+                name,
+                Status.EXITED,
+                exit_code=code,
+                out_of_memory=killed and self._had_no_memory(container.get("ContainerID", "")),
+                labels=given,
+            )
         ports = task["Status"].get("PortStatus", {}).get("Ports", [])
         port = ports[0]["PublishedPort"] if ports else None
         host = machine.address if port else None
         return Observed(name, Status.RUNNING, host=host, port=port, labels=given)
+
+    def _had_no_memory(self, container: str) -> bool:
+        """What killed it, when we didn't. Only the engine of its node was told by the kernel, and a
+        manager can ask no other than its own: elsewhere the limit is by far the likeliest.
+        """
+        try:
+            return bool(self._client.inspect_container(container)["State"]["OOMKilled"])
+        except NotFound:
+            return True
 
     def _send_nowhere(self, service: Mapping[str, Any]) -> None:
         spec = service["Spec"]

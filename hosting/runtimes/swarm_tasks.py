@@ -9,6 +9,7 @@ from docker.types import (
     DriverConfig,
     Healthcheck,
     Mount,
+    NetworkAttachmentConfig,
     Resources,
     RestartPolicy,
     SecretReference,
@@ -19,7 +20,10 @@ from hosting.runtimes import box
 from hosting.runtimes.base import LOCAL, Node, ReplicaSpec
 
 WALLS = "dormouse.walls"  # a label an operator gives to a node whose models are walled in
+INTERNET = "dormouse.internet"  # likewise, to one that has a way out for models
+WAY_OUT = "dormouse-internet"  # the network there; both by scripts/node_internet.sh
 GRACE_SECONDS = 10
+KILLED = 128 + 9  # by the kernel for its memory, or by somebody
 COMING = frozenset(
     ("new", "pending", "assigned", "accepted", "preparing", "ready", "starting", "allocated")
 )
@@ -74,9 +78,15 @@ def task_template(
         container,
         resources=resources,
         restart_policy=RestartPolicy(condition="none"),
-        placement=None if spec.node == LOCAL else [f"node.id=={spec.node}"],
+        placement=_where(spec) or None,
+        networks=[NetworkAttachmentConfig(WAY_OUT)] if spec.internet else None,
         log_driver=DriverConfig("json-file", options=box.LOG_OPTIONS),
     )
+
+
+def _where(spec: ReplicaSpec) -> list[str]:
+    chosen = [] if spec.node == LOCAL else [f"node.id=={spec.node}"]
+    return chosen + ([f"node.labels.{INTERNET}==1"] if spec.internet else [])
 
 
 def machine_of(row: Mapping[str, Any]) -> Machine:
@@ -92,6 +102,7 @@ def machine_of(row: Mapping[str, Any]) -> Machine:
         memory_mb=has["MemoryBytes"] // (1024 * 1024),
         cpus=has["NanoCPUs"] / 1_000_000_000,
         gpus=gpus,
+        lets_out=(row["Spec"].get("Labels") or {}).get(INTERNET) == "1",
     )
     address = row["Status"].get("Addr", "")
     if address in ("", "0.0.0.0", "127.0.0.1"):  # noqa: S104  # a manager that knows itself

@@ -222,6 +222,26 @@ def test_a_wake_that_waited_for_a_minute_is_passed_by_nobody(host_model, wake, c
     assert "waited for longer" in late.wait_reason
 
 
+def test_a_model_that_may_go_out_is_placed_where_that_is_walled_in(host_model, runtime, wake):
+    runtime.machines = [
+        Node("closed", memory_mb=64_000, cpus=64, lets_out=False),
+        Node("open", memory_mb=4_000, cpus=4),
+    ]
+
+    abroad, at_home = wake(host_model(internet=True)), wake(host_model())
+
+    assert [each.replicas.get().node for each in (abroad, at_home)] == ["open", "closed"]
+
+
+def test_where_no_machine_lets_models_out_it_is_told_at_once(host_model, runtime, wake):
+    runtime.machines = [Node("closed", memory_mb=64_000, cpus=64, lets_out=False)]
+
+    model = wake(host_model(internet=True))
+
+    assert model.state == State.FAILED
+    assert "no machine lets models out" in model.failure_reason
+
+
 @pytest.mark.usefixtures("room_for_two")
 def test_what_no_machine_has_fails_at_once_and_says_so(host_model, wake):
     failed = wake(host_model(memory_mb=2048))
