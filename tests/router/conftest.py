@@ -2,8 +2,10 @@
 
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -80,4 +82,31 @@ def router(tmp_path: Path, control: ControlPlane) -> Iterator[Router]:
 def awake(router: Router, control: ControlPlane, model: Model) -> Router:
     """A router that knows one awake model, `echo`."""
     control.known_to_router(control.awake("echo", model.port))
+    return router
+
+
+@pytest.fixture
+def passing(router: Router, control: ControlPlane, model: Model) -> Router:
+    """A router that passes every path of `echo` through."""
+    control.known_to_router(control.awake("echo", model.port, protocol="openai", concurrency=0))
+    return router
+
+
+@pytest.fixture
+def sleeper(router: Router, control: ControlPlane, model: Model) -> Router:
+    """A router that knows one sleeping model, `echo`, whose wake takes a moment."""
+    return sleeping(router, control, model)
+
+
+def sleeping(router: Router, control: ControlPlane, model: Model, **rules: Any) -> Router:
+    """The same, with rules on who may wake it."""
+
+    def wake(kwargs: dict[str, Any]) -> None:
+        control.publish("echo", state="awakening")
+        time.sleep(0.1)
+        control.awake("echo", model.port)
+
+    control.on_wake = wake
+    control.publish("echo", **rules)
+    router.knows()
     return router

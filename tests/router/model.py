@@ -157,3 +157,8 @@ def after(seconds: float, handler: Handler = echo) -> Handler:
         return handler(seen, connection)
 
     return slow
+
+
+def said(*lines: str, body: bytes = b"") -> bytes:
+    """An answer as it goes over the wire."""
+    return "\r\n".join(("HTTP/1.1 200 OK", *lines, "", "")).encode() + body

@@ -5,26 +5,14 @@ import os
 import signal
 import socket
 import time
-from pathlib import Path
 
 import pytest
 
 from tests.router import model as models
-from tests.router.harness import ControlPlane, Router, Wire, head, running_router, wait_until
-from tests.router.model import Model, Seen
+from tests.router.harness import ControlPlane, Router, Wire, head, wait_until
+from tests.router.model import Model, Seen, said
 
 JSON = "Content-Type: application/json"
-
-
-def said(*lines: str, body: bytes = b"") -> bytes:
-    return "\r\n".join(("HTTP/1.1 200 OK", *lines, "", "")).encode() + body
-
-
-@pytest.fixture
-def passing(router: Router, control: ControlPlane, model: Model) -> Router:
-    """A router that passes every path of `echo` through."""
-    control.known_to_router(control.awake("echo", model.port, protocol="openai", concurrency=0))
-    return router
 
 
 GARBAGE = [
@@ -191,195 +179,6 @@ def test_a_router_killed_while_it_answers_leaves_no_answer_that_looks_whole(
     assert not until_the_end(new)[0].endswith(b"0\r\n\r\n")
 
 
-def test_a_stream_is_passed_on_event_by_event(awake: Router, model: Model):
-    def stream(seen: Seen, connection: socket.socket) -> None:
-        connection.sendall(said("Content-Type: text/event-stream", "Transfer-Encoding: chunked"))
-        for number in range(5):
-            event = f"data: {number} {time.monotonic()}\n\n".encode()
-            connection.sendall(b"%x\r\n%b\r\n" % (len(event), event))
-            time.sleep(0.05)
-        connection.sendall(b"0\r\n\r\n")
-
-    model.handler = stream
-    wire = awake.wire().send(head("POST", "/v1/query", body=b"{}"))
-    delays = []
-    while b"\r\n0\r\n\r\n" not in wire.buffer:
-        before = wire.buffer
-        wire._more()
-        new = wire.buffer[len(before) :]
-        if b"data: " in new:
-            sent_at = float(new.split(b"data: ")[-1].split()[1])
-            delays.append(time.monotonic() - sent_at)
-
-    assert len(delays) == 5
-    assert sorted(delays)[2] < 0.02
-
-
-@pytest.mark.parametrize("streaming", [False, True])
-def test_a_caller_who_hangs_up_is_seen_by_the_model_at_once(
-    awake: Router, model: Model, streaming: bool
-):
-    def endless(seen: Seen, connection: socket.socket) -> None:
-        connection.sendall(said("Content-Type: text/event-stream", "Transfer-Encoding: chunked"))
-        while True:
-            connection.sendall(b"3\r\na\n\n\r\n")
-            time.sleep(0.01)
-
-    model.handler = endless if streaming else models.after(10)
-    wire = awake.wire().send(head("POST", "/v1/query", body=b"{}"))
-    wait_until(lambda: model.seen)
-    time.sleep(0.1)
-
-    wire.close()
-    left_at = time.monotonic()
-
-    assert model.hung_up.wait(2)
-    assert time.monotonic() - left_at < 0.25
-    event = awake.event()
-    assert (event.outcome, event.counted) == (
-        ("ok", True) if streaming else ("client_abort", False)
-    )
-
-
-def test_a_slow_caller_slows_the_model_down_and_costs_no_memory(awake: Router, model: Model):
-    sent = 0
-
-    def flood(seen: Seen, connection: socket.socket) -> None:
-        nonlocal sent
-        connection.settimeout(1)
-        connection.sendall(said("Content-Type: application/octet-stream"))
-        try:
-            while sent < 200 << 20:
-                sent += connection.send(b"x" * (1 << 16))
-        except TimeoutError:
-            raise ConnectionResetError from None
-
-    model.handler = flood
-    wire = awake.wire().send(head("POST", "/v1/query", body=b"{}"))
-    wait_until(lambda: model.hung_up.is_set())
-
-    assert sent < 32 << 20
-    wire.close()
-
-
-def _send_until_stuck(sock: socket.socket) -> int:
-    sent = 0
-    while True:
-        try:
-            sent += sock.send(b"x" * (1 << 16))
-        except TimeoutError:
-            return sent
-
-
-def test_a_slow_model_slows_the_caller_down(awake: Router, control: ControlPlane, model: Model):
-    control.known_to_router(control.awake("echo", model.port, max_body_bytes=1 << 30))
-    reads = socket.create_server(("127.0.0.1", 0))
-    control.known_to_router(control.awake("echo", reads.getsockname()[1], max_body_bytes=1 << 30))
-    wire = awake.wire()
-    wire.socket.settimeout(1)
-    wire.send(head("POST", "/v1/query", headers=("Content-Length: 500000000",)))
-    sent = _send_until_stuck(wire.socket)
-
-    assert sent < 32 << 20
-    reads.close()
-
-
-def test_a_big_upload_arrives_whole(awake: Router, model: Model):
-    model.handler = lambda seen, connection: models.answer(body=b"%d" % (seen.body == body))(
-        seen, connection
-    )
-    body = bytes(range(256)) * 80_000
-
-    assert awake.query(body).json == 1
-
-
-def test_a_chunked_upload_arrives_with_a_length(awake: Router, model: Model):
-    wire = awake.wire().send(head("POST", "/v1/query", headers=("Transfer-Encoding: chunked",)))
-
-    wire.send(b"5;ext=1\r\nhello\r\n")
-    wire.send(b"6\r\n world\r\n0\r\n\r\n")
-
-    assert wire.read().json["body"] == "hello world"
-
-
-def test_an_early_answer_ends_the_upload(awake: Router, model: Model, control: ControlPlane):
-    def early(seen: Seen, connection: socket.socket) -> bool:
-        return True
-
-    listener = socket.create_server(("127.0.0.1", 0))
-    control.known_to_router(control.awake("echo", listener.getsockname()[1]))
-    wire = awake.wire()
-    wire.send(head("POST", "/v1/query", headers=("Content-Length: 20000000",)) + b"x" * 2_000_000)
-    connection, _ = listener.accept()
-    connection.recv(4096)
-
-    connection.sendall(
-        b"HTTP/1.1 413 X\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
-    )
-
-    answer = wire.read()
-    assert (answer.status, answer.headers["connection"]) == (413, "close")
-    connection.close()
-    listener.close()
-
-
-def test_a_websocket_is_relayed_and_counted_once(passing: Router, model: Model):
-    def upgrade(seen: Seen, connection: socket.socket) -> bool:
-        assert seen.headers["sec-websocket-key"] == "abc"
-        connection.sendall(
-            b"HTTP/1.1 101 X\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-            b"Sec-WebSocket-Accept: xyz\r\nSec-WebSocket-Protocol: chat\r\n\r\n\x81\x02hi"
-        )
-        connection.sendall(connection.recv(100))
-        return False
-
-    model.handler = upgrade
-    wire = passing.wire()
-    asked = ("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Key: abc")
-    wire.send(head("GET", "/v1/socket", headers=asked))
-
-    answer = wire.read()
-    wire.send(b"\x81\x85\0\0\0\0hello")
-
-    assert (answer.status, answer.headers["sec-websocket-protocol"]) == (101, "chat")
-    assert wire.rest() == b"\x81\x02hi\x81\x85\0\0\0\0hello"
-    assert passing.event().status == 101
-
-
-def test_a_websocket_without_the_token_is_refused_before_the_model_hears(
-    passing: Router, model: Model
-):
-    asked = ("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Key: abc")
-
-    assert passing.request("GET", "/v1/socket", token="no", headers=asked).status == 401
-    assert not model.connections
-
-
-def test_a_failed_handshake_opens_no_tunnel(passing: Router, model: Model):
-    model.handler = models.answer(403)
-    wire = passing.wire()
-    asked = ("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Key: abc")
-    wire.send(head("GET", "/v1/socket", headers=asked))
-
-    assert wire.read().status == 403
-    assert wire.send(head("GET", "/v1")).read().status == 200
-
-
-def test_revocation_closes_an_open_websocket(passing: Router, control: ControlPlane, model: Model):
-    model.handler = models.raw(
-        b"HTTP/1.1 101 X\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
-    )
-    wire = passing.wire()
-    asked = ("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Key: abc")
-    assert wire.send(head("GET", "/v1/socket", headers=asked)).read().status == 101
-
-    control.publish("echo", token_digests={})
-    revoked_at = time.monotonic()
-
-    assert wire.rest() == b"\x88\x02\x03\xf0"
-    assert time.monotonic() - revoked_at < 0.5
-
-
 def test_nothing_is_lost_to_a_model_that_closes_kept_connections_unannounced(
     awake: Router, model: Model
 ):
@@ -416,26 +215,6 @@ def test_a_model_that_takes_a_connection_and_says_nothing_ends_at_the_deadline(
         answer = router.query()
 
     assert (answer.status, answer.code) == (504, "model_timed_out")
-
-
-def test_pings_do_not_keep_a_websocket_open(tmp_path: Path, control: ControlPlane, model: Model):
-    model.handler = models.raw(
-        b"HTTP/1.1 101 X\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
-    )
-    limits = ("--limit", "websocket_idle_seconds=1")
-    with running_router(tmp_path, "--redis", control.url, *limits) as router:
-        control.known_to_router(control.awake("echo", model.port, protocol="openai"))
-        asked = ("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Key: abc")
-        wire = router.wire().send(head("GET", "/v1/socket", headers=asked))
-        opened_at = time.monotonic()
-        assert wire.read().status == 101
-
-        for _ in range(8):
-            wire.send(b"\x89\x80\0\0\0\0")
-            time.sleep(0.2)
-
-        assert wire.rest() == b"\x88\x02\x03\xf4"
-        assert time.monotonic() - opened_at < 3
 
 
 def test_a_get_is_sent_again_over_a_connection_that_died_a_post_is_not(awake: Router, model: Model):

@@ -1,0 +1,87 @@
+"""What a router hears of while it serves, and what it does when it hears nothing."""
+
+import time
+
+from tests.router import model as models
+from tests.router.conftest import OwnRedis
+from tests.router.harness import ControlPlane, Router, head, running_router, wait_until
+from tests.router.model import Model
+
+
+def test_a_request_while_draining_brings_the_replica_back(
+    router: Router, control: ControlPlane, model: Model
+):
+    control.on_wake = lambda kwargs: control.awake("echo", model.port)
+    control.awake("echo", model.port)
+    control.known_to_router(control.publish("echo", state="draining", replicas=()))
+
+    assert router.query().status == 200
+
+
+def test_a_drained_model_is_reported_released_when_its_last_answer_is_out(
+    router: Router, control: ControlPlane, model: Model
+):
+    model.handler = models.after(1.5)
+    control.known_to_router(control.awake("echo", model.port))
+    wire = router.wire().send(head("POST", "/v1/query", body=b"{}"))
+    wait_until(lambda: model.connections)
+
+    drained = control.publish("echo", state="draining", replicas=())
+    control.known_to_router(drained)
+    busy = control.report(1)
+    answer = wire.read()
+
+    assert busy is not None
+    assert not busy.released
+    assert answer.status == 200
+    wait_until(lambda: (report := control.report(1)) and report.released, seconds=0.3)
+
+
+def test_an_empty_redis_is_no_reason_for_404(tmp_path, control: ControlPlane, own_redis: OwnRedis):
+    control.redis.flushall()
+
+    with running_router(tmp_path, "--redis", own_redis.url) as router:
+        answer = router.query()
+
+    assert (answer.status, answer.code) == (503, "control_plane_unavailable")
+
+
+def test_a_deleted_model_is_404_for_those_who_wait_too(router: Router, control: ControlPlane):
+    control.publish("echo", state="awakening")
+    router.knows()
+    wire = router.wire().send(head("POST", "/v1/query", body=b"{}"))
+    time.sleep(0.2)
+
+    control.publish("echo", removed=True)
+
+    assert wire.read().status == 404
+    assert router.query().status == 404
+
+
+def test_a_revoked_token_opens_nothing_any_more(awake: Router, control: ControlPlane):
+    assert awake.query().status == 200
+
+    control.publish("echo", token_digests={})
+    revoked_at = time.monotonic()
+    wait_until(lambda: awake.query().status == 401)
+
+    assert time.monotonic() - revoked_at < 0.25
+
+
+def test_awake_models_are_served_while_redis_is_away(
+    awake: Router, control: ControlPlane, own_redis: OwnRedis, model: Model
+):
+    own_redis.stop()
+    statuses = set()
+    try:
+        end = time.monotonic() + 13  # beyond the heartbeat's lease and every timeout
+        while time.monotonic() < end:
+            statuses.add(awake.query().status)
+            time.sleep(0.05)
+    finally:
+        own_redis.start()
+
+    assert statuses == {200}
+    wait_until(lambda: control.redis.ping())
+    control.publish("news", info_path=None, info="{}")
+    wait_until(lambda: awake.request("GET", "/v1/info", host="news.models.test").status == 200)
