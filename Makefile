@@ -70,7 +70,7 @@ format: venv-dev ## Format the code
 	$(BIN)/ruff check --fix .
 
 .PHONY: bench-wake
-bench-wake: venv-dev ## Measure what waking costs (WAKES=200 CROWD_WAKES=1000: the full run)
+bench-wake: venv-dev ## Measure what waking costs (FULL=1: at full size; ONLY=drowsy,held: some phases)
 	@$(BIN)/python -m benchmarks.wake
 
 .PHONY: bench-metering

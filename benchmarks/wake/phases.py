@@ -90,13 +90,13 @@ def injected(model: HostedModel, *, port: int, deep: bool, until_ms: int, every_
     """A request at every moment of the way to sleep, each in a sleep of its own."""
     found = Wakes()
     for offset in range(0, until_ms, every_ms):
-        asyncio.run(callers.together(port, [_host(model)]))  # awake now
+        asyncio.run(callers.together(port, [subject.host(model)]))  # awake now
         stop = threading.Event()
         hurrying = threading.Thread(target=_hurry, args=(model, stop))
         subject.begin_sleep(model, deep=deep)
         hurrying.start()
         time.sleep(offset / 1000)
-        found.add(asyncio.run(callers.together(port, [_host(model)])))
+        found.add(asyncio.run(callers.together(port, [subject.host(model)])))
         stop.set()
         hurrying.join()
     return found
@@ -107,7 +107,7 @@ def _wake(
 ) -> list[callers.Answer]:
     subject.sleep(model, deep=deep)
     before = subject.replicas(model)
-    answers = asyncio.run(callers.together(port, [_host(model)] * count))
+    answers = asyncio.run(callers.together(port, [subject.host(model)] * count))
     found.add(answers)
     found.wakes += 1
     found.starts += subject.replicas(model) - before
@@ -117,10 +117,6 @@ def _wake(
 def _hurry(model: HostedModel, stop: threading.Event) -> None:
     while not stop.wait(0.03):
         nudges.reconcile(settings.REDIS_URL, model_id=model.pk)
-
-
-def _host(model: HostedModel) -> str:
-    return f"{model.subdomain}.{settings.BASE_DOMAIN}"
 
 
 def _taken(model: HostedModel) -> float:

@@ -22,7 +22,7 @@ def running(*, runtime: str) -> Iterator[int]:
     with tempfile.TemporaryDirectory(prefix="dormouse-bench-") as name:
         folder = Path(name)
         folder.chmod(0o711)  # PostgreSQL may run as another user
-        port = _free_port()
+        port = free_port()
         environment = _environment(folder / "state", port=port, runtime=runtime)
         with (folder / "out").open("wb") as output:
             process = subprocess.Popen(
@@ -73,7 +73,8 @@ def _set_up_django(state: Path) -> None:
     django.setup()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port nobody listens on, a moment ago."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -42,7 +42,7 @@ while True:
 MOST_SECONDS = 60.0
 
 
-def create(number: int) -> HostedModel:
+def create(number: int, *, concurrency: int = 0) -> HostedModel:
     """A public model that runs the server above in the plain base image."""
     team, _ = Team.objects.get_or_create(name="Benchmark")
     revision = operations.RevisionSpec(
@@ -51,11 +51,16 @@ def create(number: int) -> HostedModel:
         health_path="/",
         arguments=["python3", "-c", SERVER],
         memory_mb=64,
-        concurrency=0,
+        concurrency=concurrency,
     )
     return operations.create_model(
         team, subdomain=f"bench-{number}", revision=revision, public=True
     ).model
+
+
+def host(model: HostedModel) -> str:
+    """What its callers write as Host."""
+    return f"{model.subdomain}.{settings.BASE_DOMAIN}"
 
 
 def replicas(model: HostedModel) -> int:
