@@ -13,6 +13,7 @@ from hosting.lifecycle.trials import trial_of
 from hosting.models import HostedModel, Revision
 
 SHOWN = 50
+DECISIONS_SHOWN = 20
 LOOKS = {
     "current": ("Current", "ok"),
     "canary": ("Canary", "open"),

@@ -5,6 +5,7 @@ from django.http import HttpRequest
 
 from hosting.models import (
     Build,
+    Decision,
     GoldenRequest,
     HostedModel,
     Replica,
@@ -40,7 +41,9 @@ class HostedModelAdmin(ReadOnlyAdmin):
     search_fields = ["subdomain", "team__name"]
 
 
-admin.site.register([Build, GoldenRequest, Replica, Revision, Target, Transition], ReadOnlyAdmin)
+admin.site.register(
+    [Build, Decision, GoldenRequest, Replica, Revision, Target, Transition], ReadOnlyAdmin
+)
 
 
 @admin.register(TeamLimit)

@@ -10,6 +10,7 @@ from accounts.models import Team
 from hosting import catalogue
 from hosting.models import (
     Build,
+    Decision,
     EndpointToken,
     GoldenRequest,
     HostedModel,
@@ -70,6 +71,11 @@ def canary(model: HostedModel) -> Target | None:
     """The revision that is tried beside the current one."""
     tried = model.targets.filter(share__isnull=False)
     return tried.select_related("revision__created_by", "created_by").first()
+
+
+def decisions(model: HostedModel) -> QuerySet[Decision]:
+    """Who decided which revision runs, newest first."""
+    return model.decisions.select_related("revision", "by")
 
 
 def golden_requests(model: HostedModel) -> QuerySet[GoldenRequest]:

@@ -214,6 +214,8 @@ def protocol_settings(revision: Revision) -> Settings:
 def _target(model: HostedModel, target: Target) -> wire.Target:
     """A revision in use beside the current one."""
     ready = [each for each in model.replicas.all() if each.revision_id == target.revision_id]
+    if target.share is not None:
+        ready = [each for each in ready if _may_take_traffic(each)]
     addresses = tuple(_addresses(model, ready))
     state = model.state
     if state == State.AWAKE and not addresses:
@@ -251,13 +253,20 @@ def _serving(model: HostedModel, ready: list[Replica]) -> list[Replica]:
     Never of both: an endpoint speaks one protocol.
     """
     in_use = {each.revision_id for each in model.targets.all()}
-    current = [each for each in ready if each.revision_id == model.revision_id]
+    current = [
+        each for each in ready if each.revision_id == model.revision_id and _may_take_traffic(each)
+    ]
     older = [each for each in ready if each.revision_id not in (model.revision_id, *in_use)]
     if len(current) >= model.wanted_replicas or not older:
         return current
     before = [each for each in older if each.revision_id == model.previous_revision_id]
     newest = max(each.revision_id for each in older)
     return before or [each for each in older if each.revision_id == newest]
+
+
+def _may_take_traffic(replica: Replica) -> bool:
+    """Not what runs for its pinned address and has not answered the golden requests."""
+    return replica.revision.admitted_at is not None
 
 
 def _addresses(model: HostedModel, replicas: Iterable[Replica]) -> Iterable[wire.ReplicaAddress]:

@@ -61,6 +61,7 @@ OPERATIONS = [
     Operation("revisions"),
     Operation("revisions", "POST", 201, MODEL),
     Operation("rollback", "POST", 200, {"number": 1}),
+    Operation("decisions"),
     Operation("canary", "PUT", 200, {"number": 2, "share": 10}),
     Operation("canary", "DELETE", 204),
     Operation("promote-canary", "POST"),

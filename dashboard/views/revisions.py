@@ -78,7 +78,7 @@ def promote_canary(request: TeamRequest, subdomain: str) -> HttpResponse:
     """Make the canary the current revision."""
     model = model_or_404(request, subdomain)
     try:
-        promoted = operations.promote(model, now=timezone.now())
+        promoted = operations.promote(model, by=request.user, now=timezone.now())
     except HostingError as error:
         messages.error(request, error.message)
     else:
@@ -92,7 +92,7 @@ def abort_canary(request: TeamRequest, subdomain: str) -> HttpResponse:
     """Give its share back to the current revision."""
     model = model_or_404(request, subdomain)
     try:
-        aborted = operations.abort_canary(model)
+        aborted = operations.abort_canary(model, by=request.user, now=timezone.now())
     except HostingError as error:
         messages.error(request, error.message)
     else:
@@ -105,13 +105,15 @@ def abort_canary(request: TeamRequest, subdomain: str) -> HttpResponse:
 def roll_back(request: TeamRequest, subdomain: str, number: int) -> HttpResponse:
     """Make a revision of the list the current one."""
     model = model_or_404(request, subdomain)
+    ask = "unasked" not in request.POST
     try:
-        revision = operations.roll_back(model, number=number)
+        revision = operations.roll_back(model, number=number, by=request.user, ask=ask)
     except HostingError as error:
         raise Http404(error.message) from error
-    messages.success(
-        request, f"{revision} is the current revision now. It takes over when it answers."
-    )
+    when = "it answers"
+    if queries.golden_requests(model).exists():
+        when = "it answers the golden requests" if ask else "it runs, without being asked"
+    messages.success(request, f"{revision} is the current revision now. It takes over when {when}.")
     return redirect("model-revisions", subdomain=model.subdomain)
 
 
@@ -171,6 +173,7 @@ def _page(
         "canary": queries.canary(model),
         "canary_form": canary_form or CanaryForm(model=model),
         "golden": queries.golden_requests(model),
+        "decisions": queries.decisions(model)[: revisions.DECISIONS_SHOWN],
         "golden_form": golden_form or GoldenForm(),
         **_about(model),
     }

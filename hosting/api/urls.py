@@ -10,6 +10,7 @@ from hosting.api.views.billing import BillingViewSet as Billing
 from hosting.api.views.capacity import CapacityViewSet
 from hosting.api.views.catalogue import CatalogueViewSet
 from hosting.api.views.credits import CreditsViewSet as Credits
+from hosting.api.views.decisions import DecisionViewSet
 from hosting.api.views.golden_requests import GoldenRequestViewSet
 from hosting.api.views.hosted_models import HostedModelViewSet as Models
 from hosting.api.views.logs import LogViewSet
@@ -65,6 +66,7 @@ urlpatterns = [
         RevisionViewSet.as_view({"post": "roll_back"}),
         name="rollback",
     ),
+    path(f"{_MODEL}decisions/", DecisionViewSet.as_view({"get": "list"}), name="decisions"),
     path(
         f"{_MODEL}canary/",
         RevisionViewSet.as_view({"put": "start_canary", "delete": "abort_canary"}),

@@ -33,6 +33,11 @@ def adjust(model: HostedModel, *, lease: Lease, tools: Tools) -> None:
     for replica in ready:
         running[replica.revision_id].append(replica)
     wanted = targets.wanted(model)
+    for each in wanted:
+        if each.takes_traffic and each.revision.admitted_at is None:
+            # Those ran for its address alone. What takes traffic is examined first: a new one.
+            for replica in running.pop(each.revision.pk, []):
+                _withdraw(replica, model=model, tools=tools)
     lacking = [each for each in wanted if len(running[each.revision.pk]) < each.replicas]
     due = next((each for each in lacking if not _rests(model, each, now=now)), None)
     if due is not None:

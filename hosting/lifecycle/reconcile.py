@@ -136,6 +136,8 @@ def _is_wanted(replica: Replica, *, model: HostedModel) -> bool:
         return model.current_state in (State.AWAKE, State.DRAINING)
     if replica.status == ReplicaStatus.READY:
         if model.current_state == State.AWAKENING:  # paused, or not stopped yet: it can go on
+            if replica.revision_id == model.revision_id:
+                return replica.revision.admitted_at is not None  # else a new one is examined
             return targets.is_wanted(model, replica.revision_id)
         return model.current_state in (State.AWAKE, State.DRAINING, State.DROWSY)
     return False

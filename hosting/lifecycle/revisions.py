@@ -15,7 +15,10 @@ from hosting import route_table
 from hosting.errors import InvalidValue, NoCanary
 from hosting.lifecycle import builds, describing, machine, validation
 from hosting.lifecycle.specs import RevisionSpec
-from hosting.models import HostedModel, Revision, Target
+from hosting.models import Decision, HostedModel, Revision, Target
+from hosting.models.decision import DecisionKind
+from hosting.models.replica import ReplicaStatus
+from hosting.states import State
 
 
 @transaction.atomic
@@ -41,6 +44,7 @@ def deploy(
     HostedModel.objects.filter(pk=model.pk).update(last_revision=made.number)
     if canary_share is None or row.revision_id is None:
         _make_current(model, made, now=now)
+        _note(made, DecisionKind.DEPLOYED, by=created_by, now=now)
     else:
         _try_beside(model, made, share=canary_share, created_by=created_by, now=now)
     if made.catalogue_slug is not None:
@@ -59,12 +63,30 @@ def redeploy(model: HostedModel, *, created_by: User | None) -> Revision:
 
 
 @transaction.atomic
-def roll_back(model: HostedModel, *, number: int, now: datetime | None = None) -> Revision:
-    """Make an earlier revision the current one again, as a deploy does. Raises InvalidValue."""
+def roll_back(
+    model: HostedModel,
+    *,
+    number: int,
+    by: User | None,
+    ask: bool = True,
+    now: datetime | None = None,
+) -> Revision:
+    """Make an earlier revision the current one again, by the door of a deploy.
+
+    It must answer the golden requests as they are now, or what is current stays; one that still
+    serves has nothing to prove. Not to `ask` is for emergencies. Raises InvalidValue.
+    """
+    now = now or timezone.now()
     revision = _find(model, number)
     if revision.pk != model.revision_id:
         _forgive(revision)
-        _make_current(model, revision, now=now or timezone.now())
+        if not ask:
+            Revision.objects.filter(pk=revision.pk, admitted_at=None).update(admitted_at=now)
+        elif not _serves(model, revision):
+            Revision.objects.filter(pk=revision.pk).update(admitted_at=None)
+        _make_current(model, revision, now=now)
+        detail = "" if ask else "without asking the golden requests"
+        _note(revision, DecisionKind.ROLLED_BACK, by=by, now=now, detail=detail)
     return revision
 
 
@@ -84,18 +106,20 @@ def start_canary(
 
 
 @transaction.atomic
-def promote(model: HostedModel, *, now: datetime) -> Revision:
+def promote(model: HostedModel, *, by: User | None, now: datetime) -> Revision:
     """Make the canary the current revision. Raises NoCanary."""
     revision = _canary(model).revision
     _make_current(model, revision, now=now)
+    _note(revision, DecisionKind.PROMOTED, by=by, now=now)
     return revision
 
 
 @transaction.atomic
-def abort_canary(model: HostedModel) -> Revision:
+def abort_canary(model: HostedModel, *, by: User | None, now: datetime) -> Revision:
     """Give the canary's share back to the current revision. Raises NoCanary."""
     canary = _canary(model)
     let_go(canary)
+    _note(canary.revision, DecisionKind.ABORTED, by=by, now=now)
     model.refresh_from_db()
     return canary.revision
 
@@ -155,6 +179,7 @@ def call_off(model: HostedModel, revision: Revision, *, reason: str, now: dateti
         if called_off:
             rejected = Revision.objects.filter(pk=revision.pk)
             rejected.update(rejected_at=now, rejected_reason=reason)
+            _note(revision, DecisionKind.CALLED_OFF, by=None, now=now, detail=reason)
     return called_off
 
 
@@ -202,8 +227,18 @@ def _try_beside(
         target.asked_at, target.created_by = now, created_by
     target.share, target.retry_at, target.failure_reason = share, None, ""
     target.save()
+    detail = f"with {share} % of the queries" if share else "by who asks for it"
+    _note(revision, DecisionKind.TRIED, by=created_by, now=now, detail=detail)
     _announce(model)
     return target
+
+
+def _note(
+    revision: Revision, kind: DecisionKind, *, by: User | None, now: datetime, detail: str = ""
+) -> None:
+    Decision.objects.create(
+        model_id=revision.model_id, revision=revision, kind=kind, by=by, at=now, detail=detail[:300]
+    )
 
 
 def _announce(model: HostedModel) -> None:
@@ -212,6 +247,14 @@ def _announce(model: HostedModel) -> None:
     model.refresh_from_db()
     route_table.publish_on_commit(model.pk)
     machine.nudge_on_commit(model.pk)
+
+
+def _serves(model: HostedModel, revision: Revision) -> bool:
+    """Whether it has callers at this moment: not by its address alone, nor from before a sleep."""
+    there = model.replicas.filter(revision=revision, status=ReplicaStatus.READY)
+    pinned = model.targets.filter(revision=revision, share=None)
+    awake = HostedModel.objects.filter(pk=model.pk, state=State.AWAKE)
+    return awake.exists() and there.exists() and not pinned.exists()
 
 
 def _one_before(model: HostedModel, revision: Revision) -> Revision | None:

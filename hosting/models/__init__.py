@@ -1,6 +1,7 @@
 """The rows of the control plane, one file per concept."""
 
 from hosting.models.build import Build
+from hosting.models.decision import Decision
 from hosting.models.golden_request import GoldenRequest
 from hosting.models.hosted_model import HostedModel
 from hosting.models.ledger import (
@@ -29,6 +30,7 @@ __all__ = [
     "Build",
     "ChainDay",
     "ClosedHour",
+    "Decision",
     "DirtyHour",
     "EndpointToken",
     "GoldenRequest",

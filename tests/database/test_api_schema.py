@@ -36,7 +36,7 @@ WITH_QUERY += [
     "invoice-line",
 ]
 WITH_QUERY += ["usage-export", "invoice-document"]
-WITH_QUERY += ["sleep-simulation", "wakes"]
+WITH_QUERY += ["sleep-simulation", "wakes", "decisions"]
 WITH_QUERY += ["registry-logins", "installation-logins", "installation-teams"]
 NASTY: list[Any] = [
     None,

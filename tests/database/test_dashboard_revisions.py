@@ -151,7 +151,7 @@ def test_a_new_revision_can_be_tried_first(browser: Client, model: HostedModel):
 
 
 def test_one_goes_back_to_a_revision(browser: Client, model: HostedModel):
-    operations.promote(make_canary(model).model, now=model.created_at)
+    operations.promote(make_canary(model).model, by=None, now=model.created_at)
 
     browser.post(f"{PAGE}1/current/")
 

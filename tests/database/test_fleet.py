@@ -153,13 +153,13 @@ def test_a_person_can_go_back_to_an_earlier_revision(awake, tools, runtime):
     operations.deploy(awake, revision=NEWER, created_by=None)
     reconcile(awake.pk, tools=tools)
 
-    operations.roll_back(awake, number=1)
+    operations.roll_back(awake, number=1, by=None)
     reconcile(awake.pk, tools=tools)
 
     assert route_of(awake).query_path == "/old"
     assert len(runtime.started) == 3
     with pytest.raises(InvalidValue, match="no revision 9"):
-        operations.roll_back(awake, number=9)
+        operations.roll_back(awake, number=9, by=None)
 
 
 def test_a_worker_that_died_in_a_deploy_is_made_up_for(awake, tools, runtime, nudged):

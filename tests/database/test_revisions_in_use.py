@@ -170,7 +170,8 @@ def test_a_canary_aborted_while_it_starts_is_stopped(awake, tools, runtime, cloc
 
     def abort(_):
         clock.on_sleep = lambda _: None
-        operations.abort_canary(HostedModel.objects.get(pk=awake.pk))
+        current = HostedModel.objects.get(pk=awake.pk)
+        operations.abort_canary(current, by=None, now=NOON)
 
     clock.on_sleep = abort
     reconcile(awake.pk, tools=tools)
@@ -180,9 +181,9 @@ def test_a_canary_aborted_while_it_starts_is_stopped(awake, tools, runtime, cloc
 
 
 def test_there_is_nothing_to_promote_or_abort_without_a_canary(awake):
-    for act in (operations.abort_canary, lambda model: operations.promote(model, now=NOON)):
+    for end in (operations.abort_canary, operations.promote):
         with pytest.raises(NoCanary):
-            act(awake)
+            end(awake, by=None, now=NOON)
 
 
 @pytest.mark.parametrize(
@@ -221,7 +222,7 @@ def test_a_promoted_canary_takes_over_with_the_replica_it_has(canary, tools, run
     its_own = route_of(canary).beside[0].replicas
     say(canary, generation=10**6)
 
-    operations.promote(canary, now=NOON)
+    operations.promote(canary, by=None, now=NOON)
     reconcile(canary.pk, tools=tools)
 
     route = route_of(canary)
@@ -233,7 +234,7 @@ def test_a_promoted_canary_takes_over_with_the_replica_it_has(canary, tools, run
 def test_an_aborted_canary_is_stopped_when_nobody_uses_it_any_more(canary, tools, runtime, say):
     replica = Replica.objects.latest("pk")
     say(canary, generation=10**6, in_flight=1, replicas_in_use=(replica.pk,))
-    operations.abort_canary(canary)
+    operations.abort_canary(canary, by=None, now=NOON)
     reconcile(canary.pk, tools=tools)
     in_use = list(runtime.stopped)
     say(canary, generation=10**6)
@@ -635,7 +636,7 @@ def test_what_never_reached_the_revision_is_not_held_against_it(canary, usage_ev
 
 def test_a_person_who_goes_back_is_not_overruled(awake, tools, usage_event):
     deploy(awake)
-    operations.roll_back(awake, number=1, now=NOON)
+    operations.roll_back(awake, number=1, by=None, now=NOON)
     used(usage_event, awake, 1, failed=25, at=later(seconds=20))
 
     assert trials.call_off_failing(now=later(seconds=30)) == 0
@@ -668,7 +669,7 @@ def test_a_revision_that_fails_gives_way_to_the_one_that_was_current_not_the_new
 ):
     deploy(awake)
     reconcile(awake.pk, tools=tools)
-    operations.roll_back(awake, number=1, now=NOON)
+    operations.roll_back(awake, number=1, by=None, now=NOON)
     reconcile(awake.pk, tools=tools)
     probe.verdict = Readiness.FAILED
 

@@ -100,7 +100,7 @@ def _tried(model: "HostedModel") -> None:
     )
     reason = "12 of its 40 requests failed; of r1's, 1 of 900 did."
     made = operations.deploy(model, revision=bad, created_by=None)
-    operations.roll_back(model, number=1)
+    operations.roll_back(model, number=1, by=None)
     Revision.objects.filter(pk=made.pk).update(rejected_at=timezone.now(), rejected_reason=reason)
     operations.deploy(model, revision=better, created_by=None, canary_share=10)
     sample = Sample("greets back", {"text": "hello"}, expected_keys=["text", "mood"])

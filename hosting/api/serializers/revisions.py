@@ -10,7 +10,8 @@ from rest_framework import serializers
 
 from hosting.lifecycle.specs import RevisionSpec, catalogue_spec
 from hosting.lifecycle.validation import MOST_CPUS, MOST_GPUS, MOST_MEMORY_MB
-from hosting.models import Revision
+from hosting.models import Decision, Revision
+from hosting.models.decision import DecisionKind
 from hosting.protocols import PROTOCOLS
 
 PROTOCOL_CHOICES = [(name, name) for name in sorted(PROTOCOLS)]
@@ -111,6 +112,22 @@ class RollbackSerializer(serializers.Serializer[Any]):
     """The revision to go back to."""
 
     number = serializers.IntegerField(min_value=1)
+    ask = serializers.BooleanField(
+        default=True, help_text="Whether it must answer the golden requests first."
+    )
+
+
+class DecisionSerializer(serializers.ModelSerializer[Decision]):
+    """What was decided about a revision; `by` is null where the platform did it by itself."""
+
+    revision = serializers.IntegerField(source="revision.number", read_only=True)
+    kind = serializers.ChoiceField(choices=DecisionKind.choices, read_only=True)
+    by = serializers.EmailField(source="by.email", allow_null=True, read_only=True)
+
+    class Meta:
+        model = Decision
+        fields = ["at", "revision", "kind", "detail", "by"]
+        read_only_fields = fields
 
 
 @extend_schema_serializer(component_name="NewRevision")

@@ -79,9 +79,13 @@ class RevisionViewSet(TeamViewSet):
         examples=[OpenApiExample("The first one", value={"number": 1}, request_only=True)],
     )
     def roll_back(self, request: Request, subdomain: str) -> Response:
-        """Make one of the revisions in the list the current one again. No request fails by it."""
+        """Make one of the revisions in the list the current one again. No request fails by it.
+
+        It must answer the golden requests first, or what is current stays; with `ask` false it
+        takes over without, for an emergency.
+        """
         return self._answer(
-            operations.roll_back(self.find_model(), **self.read(RollbackSerializer))
+            operations.roll_back(self.find_model(), by=self.caller, **self.read(RollbackSerializer))
         )
 
     @extend_schema(
@@ -114,7 +118,7 @@ class RevisionViewSet(TeamViewSet):
     )
     def abort_canary(self, request: Request, subdomain: str) -> Response:
         """Give its share back to the current revision. No request fails by it."""
-        operations.abort_canary(self.find_model())
+        operations.abort_canary(self.find_model(), by=self.caller, now=timezone.now())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(
@@ -125,7 +129,8 @@ class RevisionViewSet(TeamViewSet):
     )
     def promote(self, request: Request, subdomain: str) -> Response:
         """Make the canary the current revision. No request fails by it."""
-        return self._answer(operations.promote(self.find_model(), now=timezone.now()))
+        promoted = operations.promote(self.find_model(), by=self.caller, now=timezone.now())
+        return self._answer(promoted)
 
     def _answer(self, revision: Revision, *, status: int = status.HTTP_200_OK) -> Response:
         shown = queries.revisions(self.find_model()).get(pk=revision.pk)
