@@ -14,6 +14,9 @@ router ids by their last heartbeat (unix seconds).
 A route leads to the model's current revision. Revisions in use beside it are its `beside`; each of
 these has a route of its own (`Route.at`), by the same name with `--r<number>` added.
 
+Spool: beside the lines, in its folder, a router process keeps a `SPOOL_MARK` at `mark_path` for as
+long as it lives: how far answers are out. What it wrote after that may be counted and not received.
+
 Leases: a router that needs units of a cap says so in a nudge (`LeaseStatement`); the control plane
 appends its `LeaseAnswer`s, a JSON list, to the Redis list `leases_key(router_id)`.
 """
@@ -21,6 +24,8 @@ appends its `LeaseAnswer`s, a JSON list, to the Redis list `leases_key(router_id
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from struct import Struct
 from typing import Any, Literal
 from zlib import crc32
 
@@ -38,6 +43,15 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 def reports_key(router_id: str) -> str:
     """The hash in which one router reports."""
     return f"dormouse:router:{router_id}"
+
+
+# Segment and offset up to which answers are out, the last segment, open connections.
+SPOOL_MARK = Struct("<4Q")
+
+
+def mark_path(folder: Path, boot: int) -> Path:
+    """The mark of one process in a router's place."""
+    return folder / f"boot-{boot}.mark"
 
 
 def leases_key(router_id: str) -> str:

@@ -8,20 +8,20 @@ import fcntl
 import logging
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from django.db import DataError, transaction
 from django.utils import timezone
 
-from hosting.metering import ledger
+from hosting.metering import endings, ledger
+from hosting.metering.spools import BATCH_BYTES, identity, routers, segments, whole_lines
 from hosting.models import SpoolSegment, SpoolSource
 from hosting.wire import UsageEvent
 
 logger = logging.getLogger(__name__)
 
-BATCH_BYTES = 1024 * 1024
 QUARANTINE = "quarantine.log"
 # A shipped segment stays this long: the nightly comparison reads it again.
 RETENTION = timedelta(hours=72)
@@ -50,30 +50,9 @@ def ship_once(spool: Path, *, now: datetime | None = None, retention: timedelta 
     )
 
 
-def identity(spool: Path) -> uuid.UUID:
-    """The spool's own id, minted once: router names repeat from host to host."""
-    path = spool / "spool-id"
-    if not path.exists():
-        draft = spool / f"spool-id.{uuid.uuid4()}"
-        draft.write_text(str(uuid.uuid4()))
-        with suppress(FileExistsError):  # somebody else minted it at the same moment
-            path.hardlink_to(draft)
-        draft.unlink()
-    return uuid.UUID(path.read_text().strip())
-
-
-def routers(spool: Path) -> list[Path]:
-    """The folders of a spool, one per router process."""
-    return sorted(folder for folder in spool.iterdir() if folder.is_dir())
-
-
-def segments(folder: Path) -> list[Path]:
-    """A router's segments, oldest first."""
-    return sorted(folder.glob("[0-9]*.log"))
-
-
 def _ship_router(folder: Path, *, spool_id: uuid.UUID, now: datetime, retention: timedelta) -> int:
     source, _ = SpoolSource.objects.get_or_create(spool_id=spool_id, router=folder.name)
+    ended = endings.last_ended(folder)  # before anything is read: so all it wrote is read
     new = 0
     found = segments(folder)
     for path in found:
@@ -86,7 +65,8 @@ def _ship_router(folder: Path, *, spool_id: uuid.UUID, now: datetime, retention:
         elif segment.finished_at + retention < now:
             path.unlink()
             SpoolSegment.objects.filter(pk=segment.pk).update(deleted_at=now)
-    SpoolSource.objects.filter(pk=source.pk).update(watermark=now)
+    endings.note(folder, source, ended=ended, now=now)
+    SpoolSource.objects.filter(pk=source.pk).update(watermark=now, ended_boot=ended)
     return new
 
 
@@ -110,11 +90,6 @@ def _ship_chunk(chunk: bytes, segment: SpoolSegment, *, quarantine: Path) -> int
     new = _record(list(_events(chunk, quarantine)), segment.source_id, quarantine)
     segment.offset = end
     return new
-
-
-def whole_lines(data: bytes) -> bytes:
-    """The part up to the last newline: what follows is still being written, or padding."""
-    return data[: data.rfind(b"\n") + 1]
 
 
 def _events(chunk: bytes, quarantine: Path) -> Iterator[UsageEvent]:

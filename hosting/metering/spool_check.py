@@ -8,10 +8,9 @@ from typing import NamedTuple
 from django.db import connection, transaction
 
 from hosting.metering import chain
-from hosting.metering.shipper import BATCH_BYTES, identity, routers, segments, whole_lines
+from hosting.metering.spools import events, identity, routers, segments
 from hosting.metering.verify import Finding
 from hosting.models import SpoolSegment, SpoolSource
-from hosting.wire import UsageEvent
 
 _MOST_NAMED = 1_000
 
@@ -89,7 +88,7 @@ def _load(folder: Path, spool: Path) -> _Kept | None:
         cursor.copy("COPY spooled (id, source_id, team_id, said) FROM STDIN") as copy,
     ):
         for path in segments(folder):
-            for event in _events(path, until=shipped.get(path.name, 0)):
+            for event in events(path, until=shipped.get(path.name, 0)):
                 arrived_us = round(event.arrived_at * 1_000_000)
                 said = chain.content(event, arrived_us=arrived_us).decode().rpartition("\t")[0]
                 copy.write_row((event.id, source.pk, event.team_id, said))
@@ -100,20 +99,3 @@ def _load(folder: Path, spool: Path) -> _Kept | None:
         return None
     since = datetime.fromtimestamp(first_end, UTC) + timedelta(seconds=1)
     return _Kept(source.pk, since, datetime.fromtimestamp(last, UTC), lines)
-
-
-def _events(path: Path, *, until: int) -> Iterator[UsageEvent]:
-    """The lines of a segment that were shipped; damaged ones are in quarantine."""
-    offset = 0
-    with path.open("rb") as file:
-        while offset < until:
-            file.seek(offset)
-            chunk = whole_lines(file.read(min(BATCH_BYTES, until - offset)))
-            if not chunk:
-                return
-            offset += len(chunk)
-            for line in chunk.splitlines(keepends=True):
-                try:
-                    yield UsageEvent.from_line(line.lstrip(b"\0"))
-                except ValueError:
-                    continue

@@ -10,8 +10,10 @@ from hosting.models.ledger import (
     DirtyHour,
     LedgerClock,
     Reconciliation,
+    RouterKill,
     SpoolSegment,
     SpoolSource,
+    UnconfirmedRequest,
 )
 from hosting.models.log import LogLine, ReplicaLog
 from hosting.models.registry_login import RegistryLogin
@@ -43,12 +45,14 @@ __all__ = [
     "Replica",
     "ReplicaLog",
     "Revision",
+    "RouterKill",
     "SpoolSegment",
     "SpoolSource",
     "Standing",
     "Target",
     "TeamLimit",
     "Transition",
+    "UnconfirmedRequest",
     "UsageDay",
     "UsageHour",
     "UsageMinute",

@@ -75,6 +75,8 @@ class SpoolSource(models.Model):
     router = models.CharField(max_length=120)
     watermark = models.DateTimeField(null=True)  # what was written before is in the ledger
     retired_at = models.DateTimeField(null=True)  # will never write again: no hour waits for it
+    # Processes up to this one have ended, and the ledger has all they wrote.
+    ended_boot = models.PositiveBigIntegerField(default=0)
 
     class Meta:
         constraints = [
@@ -83,6 +85,47 @@ class SpoolSource(models.Model):
 
     def __str__(self) -> str:
         return f"{self.router} of {self.spool_id}"
+
+
+class RouterKill(models.Model):
+    """A router process that ended without closing its spool."""
+
+    source = models.ForeignKey(SpoolSource, on_delete=models.CASCADE, related_name="kills")
+    boot = models.PositiveBigIntegerField()
+    found_at = models.DateTimeField()
+    connections = models.PositiveIntegerField()  # open just before: so many were cut off at most
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["source", "boot"], name="router_kill_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"process {self.boot} of {self.source.router}"
+
+
+class UnconfirmedRequest(models.Model):
+    """A request that was written down as answered just before its router was killed.
+
+    Nobody knows whether its caller got all of the answer. It is billed until it is settled.
+    """
+
+    request_id = models.UUIDField(unique=True)
+    kill = models.ForeignKey(RouterKill, on_delete=models.CASCADE, related_name="requests")
+    team_id = models.BigIntegerField(db_index=True)
+    model_id = models.BigIntegerField()
+    token_id = models.BigIntegerField()
+    arrived_at = models.DateTimeField()
+    status = models.PositiveSmallIntegerField()
+    counted = models.BooleanField()
+    settled_at = models.DateTimeField(null=True)
+    refunded = models.DecimalField(max_digits=14, decimal_places=2, default=0)  # as credits
+
+    class Meta:
+        ordering = ["-pk"]
+
+    def __str__(self) -> str:
+        return str(self.request_id)
 
 
 class SpoolSegment(models.Model):

@@ -179,6 +179,7 @@ class Node:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(_FLUSH_SECONDS)
+            self._spool.mark(connections=len(self.callers))
             await loop.run_in_executor(self._flusher, self._flush)
 
     def _flush(self) -> None:

@@ -8,6 +8,9 @@ can be made, and the requests under way still have a whole segment to be written
 A line's newline is stored after the rest of it. So a reader that finds no newline yet, or the
 zeros of the unused rest, has met the end, for now. Segments are named by the milliseconds at which
 they were made, and only ever grow.
+
+Beside them a process keeps a `Mark` of its own: up to where answers are out. It is gone when the
+process ends in order. One that stays tells which requests a killed process had just written down.
 """
 
 import fcntl
@@ -16,6 +19,8 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+
+from hosting.wire import SPOOL_MARK, mark_path
 
 SEGMENT_BYTES = 8 << 20
 
@@ -40,6 +45,9 @@ class Spool:
         self._sequence = max((int(each.stem) for each in _segments(self.directory)), default=0)
         self._spare: int | None = None  # an open file, allocated in full
         self._retry_at = 0.0
+        self._mark: mmap.mmap | None = None
+        self._connections = 0
+        self._passed = (0, 0)  # segment and place that were reached when `mark` was last called
         self.problem = ""  # why nothing can be written
         self.writable(now=0.0)
 
@@ -76,6 +84,15 @@ class Spool:
         self.problem = ""
         return True
 
+    def mark(self, *, connections: int) -> None:
+        """Note that answers are out up to where we were at the last call: turns of the loop ago.
+
+        `connections`: how many are open, so that many answers at most could be cut off here.
+        """
+        self._connections = connections
+        self._write_mark()
+        self._passed = (self._sequence, self._end)
+
     def flush(self) -> None:
         """Bring what was appended to the disk. May run in a thread beside `append`."""
         while self._full:
@@ -91,6 +108,9 @@ class Spool:
         if self._spare is not None:
             os.close(self._spare)
             (self.directory / "spare").unlink()
+        if self._mark is not None:
+            self._mark.close()
+            mark_path(self.directory, self.boot).unlink()
         os.close(self._lock)
 
     def _prepare(self) -> None:
@@ -100,6 +120,7 @@ class Spool:
         if self._map is None:
             self._open_segment()
             self._spare = self._allocate()
+        self._mark = self._mark or self._make_mark()
 
     def _allocate(self) -> int:
         path = self.directory / "spare"
@@ -126,6 +147,19 @@ class Spool:
         (self.directory / "spare").rename(self.directory / f"{self._sequence:016d}.log")
         self._file = handle
         self._end = 0
+        self._write_mark()
+
+    def _write_mark(self) -> None:
+        if self._mark is not None:
+            said = (*self._passed, self._sequence, self._connections)
+            SPOOL_MARK.pack_into(self._mark, 0, *said)
+
+    def _make_mark(self) -> mmap.mmap:
+        self._passed = (self._sequence, 0)
+        path = mark_path(self.directory, self.boot)
+        path.write_bytes(SPOOL_MARK.pack(*self._passed, self._sequence, 0))
+        with path.open("r+b") as file:
+            return mmap.mmap(file.fileno(), SPOOL_MARK.size)
 
     def _close_segment(self) -> None:
         if self._map is None:

@@ -2,7 +2,7 @@
 
 Real routers, callers who write down the id of every answer, and a fault under load. A router that
 is killed may have written a request down whose answer no longer got out: never more than it had in
-flight, and nobody else's.
+flight, and each of them is named as unconfirmed.
 """
 
 import os
@@ -25,7 +25,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from hosting.metering import rollups, shipper, verify
-from hosting.models import UsageHour, UsageRecord
+from hosting.models import RouterKill, UnconfirmedRequest, UsageHour, UsageRecord
 from supervisor import postgres
 from tests.database.test_metering_faults import start, start_shipper
 from tests.router.conftest import OwnRedis
@@ -172,6 +172,8 @@ def assert_exact(callers: Callers, router: Router, *, unseen: int = 0) -> None:
     rows = billed()
     assert callers.answered - rows == set()
     assert len(rows - callers.answered) <= unseen
+    unconfirmed = UnconfirmedRequest.objects.values_list("request_id", flat=True)
+    assert rows - callers.answered <= set(map(str, unconfirmed))
     rollups.refresh()
     assert sum(UsageHour.objects.values_list("counted", flat=True)) == len(rows)
     now = timezone.now().date()
@@ -190,6 +192,8 @@ def test_a_router_killed_again_and_again(tmp_path, control, server):
     assert callers.cut
     assert set(callers.statuses) == {200}
     assert_exact(callers, router, unseen=4 * CALLERS)
+    kills = RouterKill.objects.order_by("boot")[:4]
+    assert [each.connections for each in kills] == [CALLERS] * 4
 
 
 def test_a_shipper_killed_under_load(tmp_path, control, server):

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.db import OperationalError
 
-from hosting.metering import ledger, queries, shipper
+from hosting.metering import ledger, queries, shipper, spools
 from hosting.models import EndpointToken, SpoolSegment, UsageMinute, UsageRecord
 from tests.database.conftest import NOON, make_event
 
@@ -97,9 +97,9 @@ def test_a_shipped_segment_is_kept_for_comparison_and_deleted_after_its_time(mod
 
     assert shipper.ship_once(spool, now=NOON) == 2
     shipper.ship_once(spool, now=NOON + shipper.RETENTION)
-    assert len(shipper.segments(spool / "router-1")) == 2
+    assert len(spools.segments(spool / "router-1")) == 2
     shipper.ship_once(spool, now=NOON + shipper.RETENTION * 2)
-    assert [each.name for each in shipper.segments(spool / "router-1")] == [f"{2:020}.log"]
+    assert [each.name for each in spools.segments(spool / "router-1")] == [f"{2:020}.log"]
 
 
 def test_an_event_the_database_refuses_goes_to_quarantine_and_blocks_nobody(model, spool):
