@@ -96,7 +96,8 @@ def check(team: Team, *, now: datetime, shipped: Mapping[int, int] | None = None
     exact = reserves.exact(prices, tax_percent=profile.tax_percent)
     left = _left(team, profile, budgets, spent, now=now)
     for cap, amount in left.items():
-        quotas.allow(cap, left=max(0, micro(amount)), exact=exact, shipped=shipped or {})
+        units = max(0, micro(amount))
+        quotas.allow(cap, left=units, exact=exact, shipped=shipped or {}, now=now)
     verdict = _verdict(team, left)
     caps = reserves.of_team(team, prices, tax_percent=profile.tax_percent, now=now)
     _apply(team, verdict, caps if left else {})

@@ -1,11 +1,15 @@
 """Caps from end to end: real routers, the real ledger, and not a request more than was paid for."""
 
+import os
+import signal
 import socket
 import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from django.conf import settings
@@ -32,7 +36,9 @@ class Plane(ControlPlane):
     def __init__(self, url: str) -> None:
         super().__init__(url)
         self.on_leases = self.answer
+        self.on_reconcile = lambda kwargs: self.keep_books()  # the only other nudge here
         self.answering = True
+        self.spools: list[Path] = []
         self._turn = threading.Lock()
 
     def answer(self, kwargs) -> None:
@@ -42,6 +48,17 @@ class Plane(ControlPlane):
             leases.answer(**kwargs, now=timezone.now())
         finally:
             connections.close_all()
+
+    def keep_books(self) -> None:
+        """What the shipper and a worker do, one round of it."""
+        with self._turn:
+            try:
+                for spool in self.spools:
+                    shipper.ship_once(spool)
+                books.keep(now=timezone.now())
+            finally:
+                if threading.current_thread() is not threading.main_thread():
+                    connections.close_all()
 
     def serve(self, hosted: HostedModel, server: Model) -> None:
         """Publish what billing says of the model, awake at the given server."""
@@ -92,13 +109,25 @@ def plane(own_redis, monkeypatch) -> Iterator[Plane]:
     plane = Plane(own_redis.url)
     yield plane
     plane.close()
+    with plane._turn:
+        plane.spools.clear()
     route_table.connection.cache_clear()
 
 
 @pytest.fixture
 def router(tmp_path, plane) -> Iterator[Router]:
-    with running_router(tmp_path, "--redis", plane.url) as process:
+    with under(plane, tmp_path) as process:
         yield process
+
+
+@contextmanager
+def under(plane: Plane, folder: Path, *options: str) -> Iterator[Router]:
+    """A router whose spool the plane ships."""
+    folder.mkdir(exist_ok=True)
+    with running_router(folder, "--redis", plane.url, *options) as router:
+        if router.spool not in plane.spools:
+            plane.spools.append(router.spool)
+        yield router
 
 
 def budget(hosted: HostedModel, amount: str) -> None:
@@ -116,17 +145,10 @@ def ask(router: Router, hosted: HostedModel, times: int = 1) -> Counter[int]:
     return found
 
 
-def settled(*routers: Router) -> bool:
+def settled(plane: Plane) -> bool:
     """Keep the books; whether they have all that routers spent."""
-    keep_books(*routers)
+    plane.keep_books()
     return not QuotaCap.objects.get().used
-
-
-def keep_books(*routers: Router) -> None:
-    """Ship what the routers wrote, then do what is done each minute."""
-    for each in routers:
-        shipper.ship_once(each.spool)
-    books.keep(now=timezone.now())
 
 
 def test_of_five_thousand_at_once_on_two_routers_exactly_the_thousand_that_are_paid_for_are_served(
@@ -134,10 +156,9 @@ def test_of_five_thousand_at_once_on_two_routers_exactly_the_thousand_that_are_p
 ):
     hosted = host_model()
     budget(hosted, "10.00")
-    (tmp_path / "b").mkdir()
     with (
-        running_router(tmp_path, "--redis", plane.url) as one,
-        running_router(tmp_path / "b", "--redis", plane.url, "--router-id", "other") as two,
+        under(plane, tmp_path) as one,
+        under(plane, tmp_path / "b", "--router-id", "other") as two,
         ThreadPoolExecutor(100) as callers,
     ):
         plane.serve(hosted, server)
@@ -145,7 +166,7 @@ def test_of_five_thousand_at_once_on_two_routers_exactly_the_thousand_that_are_p
             each.knows(hosted.subdomain)
 
         found = sum(callers.map(lambda router: ask(router, hosted, 50), [one, two] * 50), Counter())
-        keep_books(one, two)
+        plane.keep_books()
 
     assert found == {200: 1_000, 402: 4_000}
     assert UsageRecord.objects.filter(counted=True).count() == 1_000
@@ -164,7 +185,7 @@ def test_a_stopped_model_answers_402_as_json_and_again_after_a_top_up(
     router.knows(hosted.subdomain)
 
     assert ask(router, hosted, 5) == {200: 3, 402: 2}
-    wait_until(lambda: settled(router))
+    wait_until(lambda: settled(plane))
     plane.serve(hosted, server)
     wait_until(lambda: ask(router, hosted) == {402: 1})
     refused = router.query(host=f"{hosted.subdomain}.models.test")
@@ -240,27 +261,49 @@ def test_a_request_that_costs_nothing_gives_back_what_it_held(plane, host_model,
     slow.close()
 
 
-def test_a_killed_router_s_units_come_back_with_the_next_one_in_its_place(
-    tmp_path, plane, server, host_model
+@pytest.mark.parametrize("name", ["test", "other"])
+def test_a_killed_router_s_units_come_back_to_whoever_asks_next(
+    tmp_path, plane, server, host_model, name
 ):
+    """In its place, or in another one of the host: nobody gets a 402 that isn't due."""
     hosted = host_model()
     budget(hosted, "0.20")
-    with running_router(tmp_path, "--redis", plane.url) as router:
+    with under(plane, tmp_path) as router:
         plane.serve(hosted, server)
         router.knows(hosted.subdomain)
         assert ask(router, hosted, 7) == {200: 7}
-        router.stop(9)
-    with running_router(tmp_path, "--redis", plane.url) as router:
+        os.killpg(router.process.pid, signal.SIGKILL)  # its workers, too: nobody says farewell
+        router.stop()
+
+    patient = ("--router-id", name, "--limit", "budget_seconds=40")
+    with under(plane, tmp_path, *patient) as router:
         router.knows(hosted.subdomain)
 
-        def served() -> int:
-            ask(router, hosted, 4)
-            keep_books(router)
-            return UsageRecord.objects.filter(counted=True).count()
+        assert ask(router, hosted, 13) == {200: 13}
+        assert ask(router, hosted, 2) == {402: 2}
+    assert billed(plane) == 20
 
-        wait_until(lambda: served() >= 20, seconds=60)
-        ask(router, hosted, 5)
-        assert served() == 20
+
+def test_books_that_are_kept_amid_requests_cost_nobody_a_request(plane, server, host_model, router):
+    """What is in the ledger before the router said it spent it is free again after a moment."""
+    hosted = host_model()
+    budget(hosted, "0.30")
+    plane.serve(hosted, server)
+    router.knows(hosted.subdomain)
+
+    found: Counter[int] = Counter()
+    for _ in range(6):
+        found += ask(router, hosted, 5)
+        plane.keep_books()
+
+    assert found == {200: 30}
+    assert ask(router, hosted) == {402: 1}
+    assert billed(plane) == 30
+
+
+def billed(plane: Plane) -> int:
+    plane.keep_books()
+    return UsageRecord.objects.filter(counted=True).count()
 
 
 def test_a_model_without_caps_asks_nobody(plane, server, host_model, router):

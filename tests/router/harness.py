@@ -339,7 +339,7 @@ class ControlPlane:
         client = redis.Redis.from_url(self.url)
         while not self._closing:
             try:
-                taken = client.blpop(["lifecycle"], timeout=0.2)
+                taken = client.blpop(["lifecycle", "default"], timeout=0.2)
             except redis.RedisError:
                 time.sleep(0.05)
                 continue

@@ -60,13 +60,19 @@ class QuotaCap(models.Model):
     """What may still be spent under one cap, in millionths of the currency.
 
     `used` is what routers hold or have spent and the rollups don't have yet. What they have is
-    taken off `cap`.
+    taken off `allowed`. Where routers hold more than that, because a budget was made smaller, `cap`
+    is what they hold, and nothing is granted.
     """
 
     key = models.CharField(max_length=80, unique=True)  # "team:7", "credits:7", "model:12" …
     cap = models.PositiveBigIntegerField()
+    allowed = models.PositiveBigIntegerField(default=0)
     used = models.PositiveBigIntegerField(default=0)
     exact = models.BooleanField(default=True)  # what is spent is what is billed, to the unit
+    told_at = models.DateTimeField(default=timezone.now)  # when the rollups said `allowed`
+    # Of `used`: what may be free once the rollups are asked again. They may have had it already, or
+    # a router that is gone may not have spent it.
+    unsure = models.PositiveBigIntegerField(default=0)
 
     class Meta:
         constraints = [
