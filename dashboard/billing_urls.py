@@ -2,11 +2,12 @@
 
 from django.urls import path, re_path
 
-from dashboard.views import billing, credits, usage
+from dashboard.views import billing, credits, unconfirmed, usage
 
 urlpatterns = [
     path("usage/", usage.usage, name="usage"),
     re_path(r"^usage/usage\.(?P<kind>csv|jsonl)$", usage.export, name="usage-export"),
+    path("usage/unconfirmed/", unconfirmed.unconfirmed, name="unconfirmed"),
     path("billing/", billing.overview, name="billing"),
     path("billing/budget/", billing.save_budget, name="save-budget"),
     path("billing/budget/remove/", billing.remove_budget, name="remove-budget"),

@@ -84,6 +84,7 @@ OPERATIONS = [
     Operation("sleep-simulation", query="?days=7"),
     Operation("model-usage", query="?bucket=hour"),
     Operation("usage"),
+    Operation("unconfirmed"),
     Operation("capacity"),
     Operation("registry-logins"),
     Operation("registry-login", "PUT", 200, LOGIN, least="owner"),

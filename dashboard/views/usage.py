@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET
 
 from dashboard.sparkline import HEIGHT, WIDTH, bars
 from dashboard.teams import TeamRequest, member_page
-from hosting.billing import proof
+from hosting.billing import proof, unconfirmed
 from hosting.metering import export as files
 from hosting.metering import statistics
 from hosting.metering.queries import Point
@@ -63,6 +63,7 @@ def usage(request: TeamRequest) -> HttpResponse:
             "wakes": _wakes(names, since=since, until=until),
             "view_box": f"0 0 {WIDTH} {HEIGHT}",
             "mark": proof.mark_of(request.team),
+            "unconfirmed": unconfirmed.of_team(request.team).filter(settled_at=None).count(),
         },
     )
 

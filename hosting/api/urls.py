@@ -21,6 +21,7 @@ from hosting.api.views.secrets import SecretViewSet
 from hosting.api.views.team_limits import TeamLimitViewSet
 from hosting.api.views.tokens import EndpointTokenViewSet
 from hosting.api.views.transitions import TransitionViewSet
+from hosting.api.views.unconfirmed import UnconfirmedViewSet
 from hosting.api.views.usage import UsageViewSet
 from hosting.api.views.wakes import WakeViewSet
 
@@ -129,6 +130,7 @@ urlpatterns = [
         TeamLimitViewSet.as_view({"get": "retrieve", "put": "update", "delete": "destroy"}),
         name="team-limit",
     ),
+    path("usage/unconfirmed/", UnconfirmedViewSet.as_view({"get": "list"}), name="unconfirmed"),
     path("usage/", UsageViewSet.as_view({"get": "team_total"}), name="usage"),
     path(
         f"{_MODEL}statistics/",

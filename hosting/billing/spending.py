@@ -60,9 +60,9 @@ class ListPrices:
     prices: list[Price]
     at: datetime
 
-    def of_requests(self, model_id: int, count: int) -> Decimal:
+    def of_requests(self, model_id: int, count: int, *, item: Item = Item.REQUEST) -> Decimal:
         """So many requests to this model."""
-        price = rating.in_force(self.prices, item=Item.REQUEST, model_id=model_id, at=self.at)
+        price = rating.in_force(self.prices, item=item, model_id=model_id, at=self.at)
         if price is None:
             return _ZERO
         return rating.cost(replace(price, free_units=0), count)

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 import typer
@@ -13,10 +13,13 @@ from django.utils import timezone
 from cli.printing import AsJson, fail, show, table
 from cli.teams import TeamName, find_team
 from hosting.billing import books, proof
+from hosting.billing import unconfirmed as open_ones
+from hosting.errors import HostingError
 from hosting.metering import partitions, rollups, statistics
-from hosting.models import DirtyHour, HostedModel, SpoolSource, UsageMinute
+from hosting.models import DirtyHour, HostedModel, SpoolSource, UnconfirmedRequest, UsageMinute
 
 app = typer.Typer()
+_MOST_LISTED = 1_000
 
 
 @app.command()
@@ -132,13 +135,65 @@ def spools(as_json: AsJson = False) -> None:
 
 @app.command("retire-spool")
 def retire_spool(spool_id: UUID, as_json: AsJson = False) -> None:
-    """Say that a host is gone for good: hours no longer wait for its spool."""
+    """Say that a host is gone for good: neither hours nor caps wait for its spool any more."""
     count = SpoolSource.objects.filter(spool_id=spool_id, retired_at=None).update(
         retired_at=timezone.now()
     )
     if not count:
         raise fail("There is no such spool that hours wait for. List them with: usage spools")
-    show({"routers": count}, as_json=as_json, words="Hours no longer wait for it.")
+    show({"routers": count}, as_json=as_json, words="Nothing waits for it any more.")
+
+
+@app.command()
+def unconfirmed(team: Annotated[str, typer.Option()] = "", as_json: AsJson = False) -> None:
+    """List requests that were written down just before their router was killed.
+
+    They are billed; nobody knows whether their callers got the whole answer.
+    """
+    found = UnconfirmedRequest.objects.select_related("kill__source")
+    if team:
+        found = open_ones.of_team(find_team(team))
+    rows = [
+        {
+            "id": each.request_id,
+            "team": each.team_id,
+            "model": each.model_id,
+            "arrived_at": each.arrived_at,
+            "router": each.kill.source.router,
+            "found_at": each.kill.found_at,
+            "at_most": each.kill.connections,
+            "settled_at": each.settled_at,
+            "refunded": each.refunded,
+        }
+        for each in found[:_MOST_LISTED]
+    ]
+    headings = ("request", "team", "model", "arrived", "router", "found", "cut off at most")
+    words = table(
+        [[*list(row.values())[:7], _settled(row)] for row in rows],
+        headings=(*headings, "settled"),
+    )
+    show(rows, as_json=as_json, words=words if rows else "None. No router was killed mid-answer.")
+
+
+@app.command()
+def settle(
+    request_id: UUID,
+    refund: Annotated[bool, typer.Option("--refund/--keep", help="Give its price back?")],
+    as_json: AsJson = False,
+) -> None:
+    """Settle an unconfirmed request: give its price back as credits, or let it stand. Once."""
+    try:
+        done = open_ones.settle(request_id, refund=refund, now=timezone.now())
+    except HostingError as error:
+        raise fail(error.message) from error
+    words = f"{done.refunded} given back as credits." if refund else "It stands."
+    show({"id": done.request_id, "refunded": done.refunded}, as_json=as_json, words=words)
+
+
+def _settled(row: dict[str, Any]) -> str:
+    if row["settled_at"] is None:
+        return "open"
+    return f"{row['refunded']} given back" if row["refunded"] else "stands"
 
 
 def _times(row: statistics.Row) -> tuple[float | None, float | None, float | None]:

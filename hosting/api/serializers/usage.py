@@ -6,6 +6,8 @@ from typing import Any
 from django.utils import timezone
 from rest_framework import serializers
 
+from hosting.models import UnconfirmedRequest
+
 BUCKETS = {"minute": 60, "hour": 3_600, "day": 86_400}
 MOST_POINTS = 1_500
 DEFAULT_WINDOW = timedelta(hours=24)
@@ -32,6 +34,25 @@ class WindowSerializer(serializers.Serializer[Any]):
         if since >= until:
             raise serializers.ValidationError({"since": "Choose a time before `until`."})
         return {**attrs, "since": since, "until": until}
+
+
+class UnconfirmedSerializer(serializers.ModelSerializer[UnconfirmedRequest]):
+    """A billed request whose router was killed before the end of its answer was surely out."""
+
+    id = serializers.UUIDField(source="request_id")
+    router = serializers.CharField(source="kill.source.router")
+    found_at = serializers.DateTimeField(source="kill.found_at")
+    cut_off_at_most = serializers.IntegerField(
+        source="kill.connections", help_text="Connections that router had, of all teams."
+    )
+
+    class Meta:
+        model = UnconfirmedRequest
+        fields = [
+            "id", "model_id", "token_id", "arrived_at", "status", "counted", "router", "found_at",
+            "cut_off_at_most", "settled_at", "refunded",
+        ]  # fmt: skip
+        read_only_fields = fields
 
 
 class SeriesWindowSerializer(WindowSerializer):
