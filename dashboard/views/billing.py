@@ -1,21 +1,17 @@
 """What the team pays: the running month, its budget, its invoices and what they are made of."""
 
 import json
-from decimal import Decimal
 from typing import Any
 
-from django import forms
-from django.contrib import messages
 from django.http import Http404, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.utils import timezone
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET
 
-from dashboard import cost_chart
-from dashboard.forms.page import PageForm
-from dashboard.teams import TeamRequest, member_page, writer_page
+from dashboard import budgets, cost_chart
+from dashboard.forms.money import BudgetForm
+from dashboard.teams import TeamRequest, member_page
 from hosting.billing import (
-    budgets,
     credit_notes,
     credits,
     documents,
@@ -25,71 +21,18 @@ from hosting.billing import (
     spending,
     trail,
 )
-from hosting.billing.models import Budget, Invoice, InvoiceLine
-from hosting.errors import HostingError
+from hosting.billing.models import Invoice, InvoiceLine
 from hosting.models import EndpointToken, HostedModel
 
 _FORMATS = {"pdf": "application/pdf", "csv": "text/csv", "json": "application/json"}
 _IDS_SHOWN = 200
 
 
-class BudgetForm(PageForm):
-    """The team's monthly budget."""
-
-    amount = forms.DecimalField(
-        label="Monthly budget, USD",
-        max_digits=13,
-        decimal_places=2,
-        help_text="You get an e-mail at 50, 80 and 100 %.",
-        widget=forms.TextInput(attrs={"inputmode": "decimal", "class": "num"}),
-    )
-    stop = forms.TypedChoiceField(
-        label="When the budget is used up",
-        choices=[("no", "Keep answering"), ("yes", "Stop new requests")],
-        coerce=lambda value: value == "yes",
-        widget=forms.RadioSelect,
-        initial="no",
-        help_text="Stopped: callers get 402 until the next month or a higher budget.",
-    )
-
-
 @require_GET
 @member_page
 def overview(request: TeamRequest) -> HttpResponse:
     """Show the running month, the budget and the invoices."""
-    return _overview(request, _budget_form(request))
-
-
-@require_POST
-@writer_page
-def save_budget(request: TeamRequest) -> HttpResponse:
-    """Set the team's budget."""
-    form = BudgetForm(request.POST)
-    if form.is_valid():
-        try:
-            budgets.set_budget(
-                request.team,
-                amount=form.cleaned_data["amount"],
-                stop=form.cleaned_data["stop"],
-                now=timezone.now(),
-            )
-        except HostingError as error:
-            form.refuse(error)
-        else:
-            messages.success(request, "Budget saved. It holds from now on.")
-            return redirect("billing")
-    return _overview(request, form)
-
-
-@require_POST
-@writer_page
-def remove_budget(request: TeamRequest) -> HttpResponse:
-    """Remove the team's budget."""
-    budget = _budget(request)
-    if budget is not None:
-        budgets.remove_budget(budget, now=timezone.now())
-        messages.success(request, "Budget removed. Nothing stops any more.")
-    return redirect("billing")
+    return billing_page(request)
 
 
 @require_GET
@@ -162,12 +105,13 @@ def _hour(request: TeamRequest) -> str:
     return request.GET.get("hour", "")
 
 
-def _overview(request: TeamRequest, form: BudgetForm) -> HttpResponse:
+def billing_page(request: TeamRequest, *, form: BudgetForm | None = None) -> HttpResponse:
+    """The page, with the budget that was refused, if one was."""
     now = timezone.now()
     spent = spending.of_month(request.team, now=now)
     expected = spending.expected(spent, now=now)
     names = dict(HostedModel.objects.filter(team=request.team).values_list("pk", "subdomain"))
-    budget = _budget(request)
+    budget = budgets.of_team(request.team, spent, expected=expected)
     by_token = request.GET.get("by") == "token"
     chart = cost_chart.draw(
         spent.by_day,
@@ -191,7 +135,6 @@ def _overview(request: TeamRequest, form: BudgetForm) -> HttpResponse:
             "expected": expected,
             "same_day": spending.same_day_last_month(request.team, now=now),
             "budget": budget,
-            "meter": _meter(spent.total, expected, budget),
             "chart": chart,
             "rows": _token_rows(spent) if by_token else _model_rows(spent, names),
             "by_token": by_token,
@@ -199,7 +142,7 @@ def _overview(request: TeamRequest, form: BudgetForm) -> HttpResponse:
                 (each, payments.status_of(each, now=now))
                 for each in Invoice.objects.filter(team=request.team)[:24]
             ],
-            "form": form,
+            "form": form or BudgetForm.of(budget.budget),
             "plan": plans.plan_of(request.team, at=now),
             "profile": profile,
             "balance": credits.balance(request.team),
@@ -208,6 +151,7 @@ def _overview(request: TeamRequest, form: BudgetForm) -> HttpResponse:
                 team=request.team, deleted_at=None, payment_required=True
             ).count(),
         },
+        status=422 if form else 200,
     )
 
 
@@ -234,32 +178,6 @@ def _token_rows(spent: spending.Spending) -> list[dict[str, Any]]:
         }
         for token_id, amount in sorted(spent.by_token.items(), key=lambda each: -each[1])
     ]
-
-
-def _meter(spent: Decimal, expected: Decimal, budget: Budget | None) -> dict[str, int] | None:
-    """The widths of the budget's meter, of 1,000."""
-    if budget is None:
-        return None
-
-    def width(amount: Decimal) -> int:
-        return min(1000, int(amount * 1000 / budget.amount))
-
-    return {
-        "used": width(spent),
-        "expected": width(expected),
-        "percent": int(spent * 100 / budget.amount),
-    }
-
-
-def _budget(request: TeamRequest) -> Budget | None:
-    return Budget.objects.filter(team=request.team, model=None, token=None).first()
-
-
-def _budget_form(request: TeamRequest) -> BudgetForm:
-    budget = _budget(request)
-    if budget is None:
-        return BudgetForm()
-    return BudgetForm(initial={"amount": budget.amount, "stop": "yes" if budget.stop else "no"})
 
 
 def _find(request: TeamRequest, number: str) -> Invoice:

@@ -9,11 +9,13 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
-from dashboard import states
+from dashboard import budgets, states
 from dashboard.forms.behaviour import DeleteForm, SettingsForm, WakingForm, WarmWindowsForm
+from dashboard.forms.money import BudgetForm
 from dashboard.forms.page import PageForm
 from dashboard.teams import TeamRequest, member_page, model_or_404, writer_page
 from hosting import queries
+from hosting.billing import spending
 from hosting.errors import HostingError
 from hosting.lifecycle import operations
 from hosting.models import HostedModel
@@ -111,16 +113,21 @@ def settings_page(
     form: PageForm | None = None,
     waking: PageForm | None = None,
     warm: PageForm | None = None,
+    budget: PageForm | None = None,
 ) -> HttpResponse:
     """The page, with the form that was refused, if one was."""
-    refused = form or waking or warm
+    refused = form or waking or warm or budget
+    now = timezone.now()
+    money = budgets.of_model(model, spending.of_month(request.team, now=now))
     context = {
         "form": form or SettingsForm.of(model),
         "waking": waking or WakingForm.of(model),
         "warm": warm or WarmWindowsForm.of(model),
+        "budget": money,
+        "budget_form": budget or BudgetForm.of(money.budget),
         "zones": sorted(available_timezones()),
         "model": model,
-        "state": states.view(model, now=timezone.now()),
+        "state": states.view(model, now=now),
         "section": "models",
         "tab": "settings",
     }

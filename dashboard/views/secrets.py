@@ -9,11 +9,12 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts import operations as accounts
 from accounts.models import ApiKey
 from accounts.queries import api_keys
-from dashboard import states
+from dashboard import budgets, states
 from dashboard.forms.access import ApiKeyForm, TokenForm
 from dashboard.teams import TeamRequest, member_page, model_or_404, never_stored, writer_page
 from dashboard.views.model import examples
 from hosting import queries, tokens
+from hosting.billing import spending
 from hosting.errors import HostingError
 from hosting.models import EndpointToken, HostedModel
 
@@ -119,10 +120,12 @@ def _ask(
 def _tokens_page(
     request: TeamRequest, model: HostedModel, form: TokenForm, *, secret: str = ""
 ) -> HttpResponse:
+    now = timezone.now()
+    spent = spending.of_month(request.team, now=now)
     context = {
         "model": model,
-        "state": states.view(model, now=timezone.now()),
-        "tokens": queries.tokens(model),
+        "state": states.view(model, now=now),
+        "tokens": budgets.of_tokens(queries.tokens(model), spent),
         "form": form,
         "secret": secret,
         "snippets": examples(model, token=secret) if secret else [],

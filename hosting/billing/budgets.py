@@ -59,6 +59,13 @@ def set_budget(
     return budget
 
 
+def find(
+    team: Team, *, model: HostedModel | None = None, token: EndpointToken | None = None
+) -> Budget | None:
+    """The budget of a model or a token; of neither: the team's own."""
+    return Budget.objects.filter(team=team, model=model, token=token).first()
+
+
 def remove_budget(budget: Budget, *, now: datetime) -> None:
     """Remove a budget; what it stopped answers again."""
     team = budget.team
@@ -148,7 +155,7 @@ def spent_of(budget: Budget, spent: Spending) -> Decimal:
     if budget.model_id is not None:
         return spent.of_model(budget.model_id)
     if budget.token_id is not None:
-        return spent.by_token.get(budget.token_id, Decimal(0))
+        return spent.of_token(budget.token_id)
     return spent.total
 
 

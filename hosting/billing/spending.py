@@ -51,6 +51,10 @@ class Spending:
         """What one model cost."""
         return sum((each.amount for each in self.models if each.model_id == model_id), _ZERO)
 
+    def of_token(self, token_id: int) -> Decimal:
+        """What requests with one token cost."""
+        return self.by_token.get(token_id, _ZERO)
+
 
 @dataclass(frozen=True, slots=True)
 class ListPrices:

@@ -77,9 +77,10 @@ def test_a_budget_is_saved_and_removed(page, owner):
 
 
 def test_a_strange_budget_is_refused_beside_its_field(page):
-    said = text(page.post(reverse("save-budget"), {"amount": "-1", "stop": "no"}))
+    answer = page.post(reverse("save-budget"), {"amount": "-1", "stop": "no"})
 
-    assert "Choose an amount above zero" in said
+    assert answer.status_code == 422
+    assert "Choose an amount above zero" in answer.content.decode()
 
 
 def test_a_used_up_budget_is_said_on_the_page(page):
