@@ -58,6 +58,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
 _ONE_SYSTEM = (
     "tests/e2e/test_browser_first_model.py",
     "tests/e2e/test_callers.py",
+    "tests/e2e/test_caps.py",
     "tests/e2e/test_deploys.py",
     "tests/e2e/test_documented_curl.py",
     "tests/e2e/test_npm_client.py",

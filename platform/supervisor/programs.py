@@ -28,14 +28,15 @@ def programs(
     return [
         Program("router", router, grace_seconds=30),
         Program("beat", _celery("beat", "--schedule", str(installation.run / "beat"))),
-        Program(LIFECYCLE_WORKER, _worker("lifecycle", threads=_LIFECYCLE_THREADS)),
-        Program("worker-default", _worker("default", threads=2)),
+        Program(LIFECYCLE_WORKER, worker("lifecycle", threads=_LIFECYCLE_THREADS)),
+        Program("worker-default", worker("default", threads=2)),
         Program("web", web),
         Program("shipper", ship),
     ]
 
 
-def _worker(queue: str, *, threads: int) -> list[str]:
+def worker(queue: str, *, threads: int) -> list[str]:
+    """The command of a worker that takes tasks from one queue."""
     # Threads: the work is waiting for engines and databases, and one process starts faster.
     options = ["--queues", queue, "--pool", "threads", "--concurrency", str(threads)]
     options += ["--hostname", f"{queue}@%h", "--without-gossip", "--without-mingle"]

@@ -17,17 +17,25 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
 from django.conf import settings
+from django.db import connection
 from django.utils import timezone
 
-from hosting.metering import rollups, shipper, verify
+from accounts.models import Team
+from hosting import nudges
+from hosting.billing.models import Invoice
+from hosting.metering import ledger, partitions, rollups, shipper, verify
 from hosting.models import RouterKill, UnconfirmedRequest, UsageHour, UsageRecord
-from supervisor import postgres
+from supervisor import postgres, programs
+from tests.database.conftest import make_event
 from tests.database.test_metering_faults import start, start_shipper
+from tests.factories import make_member, make_model
 from tests.router.conftest import OwnRedis
 from tests.router.harness import ControlPlane, Router, head, running_router, wait_until
 from tests.router.model import Model
@@ -243,6 +251,87 @@ def rolled_up(router: Router) -> int:
     shipper.ship_once(router.spool)
     time.sleep(0.1)
     return sum(UsageHour.objects.values_list("counted", flat=True))
+
+
+@pytest.fixture
+def invoiced(db: None) -> list[Team]:
+    """Twenty teams whose last month is due."""
+    last_month = timezone.now().replace(day=1, hour=12) - timedelta(days=1)
+    partitions.ensure(now=last_month)
+    teams = []
+    for _ in range(20):
+        team = make_member().team
+        model = make_model(team).model
+        ledger.record([make_event(model, at=last_month) for _ in range(7)])
+        teams.append(team)
+    return teams
+
+
+@contextmanager
+def worker(redis_url: str) -> Iterator[subprocess.Popen[bytes]]:
+    """The worker that keeps the books, as the supervisor starts it."""
+    name = connection.settings_dict["NAME"]
+    url = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{name}").geturl()
+    paths = f"{settings.ROOT}:{settings.ROOT / 'platform'}"
+    process = subprocess.Popen(
+        programs.worker("default", threads=2),
+        cwd=settings.ROOT,
+        env={**os.environ, "DATABASE_URL": url, "REDIS_URL": redis_url, "PYTHONPATH": paths},
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextmanager
+def asked_to_keep_books(redis_url: str) -> Iterator[None]:
+    """Meanwhile the books are asked for all the time, through the broker."""
+    stop = threading.Event()
+
+    def ask() -> None:
+        while not stop.wait(0.05):
+            nudges.send(redis_url, nudges.BOOKS)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        asking.join()
+
+
+def test_a_worker_killed_while_it_rates_and_invoices(
+    tmp_path, control, server, own_redis, invoiced
+):
+    """The real command, the real broker: killed amid roll-ups, and amid the issuing of invoices."""
+    earlier = billed()
+    with (
+        serving(tmp_path, control, server) as router,
+        Callers(router) as callers,
+        asked_to_keep_books(own_redis.url),
+    ):
+        for issued in (1, 4, 9):
+            with worker(own_redis.url) as process:
+                before = rolled_up(router)
+                wait_until(lambda: Invoice.objects.count() >= issued, seconds=60)  # noqa: B023
+                process.kill()
+            assert Invoice.objects.count() < len(invoiced)
+        with worker(own_redis.url):
+            wait_until(lambda: Invoice.objects.count() == len(invoiced), seconds=60)
+            wait_until(lambda: rolled_up(router) > before, seconds=60)
+
+    callers.answered |= earlier
+    assert_exact(callers, router)
+    year = timezone.now().year
+    numbers = set(Invoice.objects.values_list("number", flat=True))
+    assert numbers == {f"DM-{year}-{number:04d}" for number in range(1, len(invoiced) + 1)}
+    assert {each.total for each in Invoice.objects.all()} == {Decimal("0.07")}
+    assert set(Invoice.objects.values_list("team_id", flat=True)) == {each.pk for each in invoiced}
 
 
 @pytest.fixture

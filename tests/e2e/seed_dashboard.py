@@ -186,6 +186,12 @@ def _billed(team: "Team") -> None:
     credits.add(team, Decimal("5.00"), kind=EntryKind.GRANT, key="grant:1", now=now, memo="Welcome")
     make_purchase(team)
     budgets.set_budget(team, amount=Decimal("12.00"), stop=True, now=now)
+    owl, badger = HostedModel.objects.filter(team=team).order_by("pk")
+    budgets.set_budget(team, model=owl, amount=Decimal("15.00"), stop=False, now=now)
+    for model, amount in ((owl, "4.00"), (badger, "1.00")):
+        token = model.tokens.get(label="website")
+        budgets.set_budget(team, token=token, amount=Decimal(amount), stop=True, now=now)
+    _killed(owl)
     books.keep(now=now)
     invoice = Invoice.objects.order_by("-number")[0]
     credit_notes.credit(invoice, reason="An hour of errors", amount=Decimal("0.40"), now=now)
@@ -212,6 +218,35 @@ def _crowded(team: "Team") -> None:
     HostedModel.objects.filter(pk=waits.pk).update(
         state="awakening", wait_reason="Its team has no 512 MiB of memory left of its limit."
     )
+
+
+def _killed(model: "HostedModel") -> None:
+    """A router was killed: of three requests nobody knows the end, one was refunded."""
+    from django.utils import timezone
+
+    from hosting.models import RouterKill, SpoolSource, UnconfirmedRequest
+
+    now = timezone.now()
+    source = SpoolSource.objects.create(
+        spool_id="0190b5a0-0000-7000-8000-000000000000",
+        router="router-host-7-0",
+        watermark=now,
+        retired_at=now,
+    )
+    kill = RouterKill.objects.create(source=source, boot=3, found_at=now, connections=12)
+    for number in range(3):
+        UnconfirmedRequest.objects.create(
+            request_id=f"0190b5a0-0000-7000-8000-00000000000{number}",
+            kill=kill,
+            team_id=model.team_id,
+            model_id=model.pk,
+            token_id=0,
+            arrived_at=now - timedelta(minutes=3),
+            status=200,
+            counted=True,
+            settled_at=None if number else now,
+            refunded=0 if number else "0.01",
+        )
 
 
 def _failed(team: "Team") -> None:

@@ -112,6 +112,17 @@ class Stack:
             timeout=START_SECONDS,
         )
 
+    def command_line(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """Run `dormouse` beside the running system."""
+        return subprocess.run(
+            [sys.executable, "-m", "cli", *arguments],
+            env=self.environment(),
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
     def start(self) -> None:
         output = self.state.parent / f"{self.state.name}.out"
         with output.open("ab") as said:

@@ -51,6 +51,8 @@ PAGES = [
     "/models/owl/code/",
     "/usage/",
     "/usage/?by=token&window=12m",
+    "/usage/unconfirmed/",
+    "/models/owl/tokens/1/budget/",
     "/billing/",
     "/billing/credits/",
     f"/billing/DM-{datetime.now(UTC).year}-0001/",
