@@ -60,10 +60,7 @@ def shipped(*, now: datetime) -> dict[int, int]:
     _end_gone(now=now)
     unsettled = list(QuotaLease.objects.filter(granted__gt=F("returned") + F("settled")))
     watermarks = {name: _watermark(name) for name in {lease.router for lease in unsettled}}
-    return {
-        lease.pk: lease.marked if lease.marked_at <= watermarks[lease.router] else lease.shipped
-        for lease in unsettled
-    }
+    return {lease.pk: _in_ledger(lease, watermark=watermarks[lease.router]) for lease in unsettled}
 
 
 def hear(
@@ -93,7 +90,10 @@ def _hear(
     if cap is None:  # its budget was just removed: the route will say so
         return _answer(said, short="elsewhere", ended=said.closing)
     lease, _ = cap.leases.get_or_create(
-        router=router, boot=boot, number=said.number, defaults={"heard_at": now, "marked_at": at}
+        router=router,
+        boot=boot,
+        number=said.number,
+        defaults={"heard_at": now, "marked_at": at, "spent_at": at},
     )
     if lease.ended_at is not None or said.sequence <= lease.sequence:
         return _answer(said, lease)
@@ -120,10 +120,18 @@ def _take_word(
     lease: QuotaLease, said: LeaseStatement, *, at: datetime, watermark: datetime
 ) -> None:
     lease.sequence = said.sequence
-    lease.spent = max(lease.spent, said.spent)
+    lease.shipped = _in_ledger(lease, watermark=watermark)
     if lease.marked_at <= watermark:
-        lease.shipped = lease.marked
-        lease.marked, lease.marked_at = lease.spent, at
+        lease.marked, lease.marked_at = lease.spent, lease.spent_at
+    if said.spent > lease.spent:
+        lease.spent, lease.spent_at = said.spent, at
+
+
+def _in_ledger(lease: QuotaLease, *, watermark: datetime) -> int:
+    """How much of what it spent the ledger has, with everything until `watermark`."""
+    if lease.spent_at <= watermark:
+        return lease.spent
+    return lease.marked if lease.marked_at <= watermark else lease.shipped
 
 
 def _grant(cap: QuotaCap, lease: QuotaLease, *, free: int, wanted: int, now: datetime) -> int:
@@ -195,5 +203,9 @@ def _end(leases: QuerySet[QuotaLease], *, marked_at: datetime, now: datetime) ->
     for lease in leases.filter(ended_at=None):
         QuotaCap.objects.filter(pk=lease.cap_id).update(unsure=F("unsure") + lease.unspent)
     leases.filter(ended_at=None).update(
-        spent=everything, marked=everything, marked_at=marked_at, ended_at=now
+        spent=everything,
+        spent_at=marked_at,
+        marked=everything,
+        marked_at=marked_at,
+        ended_at=now,
     )

@@ -26,5 +26,10 @@ class Migration(migrations.Migration):
             name='unsure',
             field=models.PositiveBigIntegerField(default=0),
         ),
+        migrations.AddField(
+            model_name='quotalease',
+            name='spent_at',
+            field=models.DateTimeField(default=django.utils.timezone.now),
+        ),
         migrations.RunSQL("UPDATE billing_quotacap SET allowed = cap", migrations.RunSQL.noop),
     ]

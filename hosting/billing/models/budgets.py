@@ -97,7 +97,8 @@ class QuotaLease(models.Model):
     granted = models.PositiveBigIntegerField(default=0)
     returned = models.PositiveBigIntegerField(default=0)
     spent = models.PositiveBigIntegerField(default=0)  # by requests that are in the spool
-    # Some of `spent`, that the ledger has once the spool was shipped up to this moment.
+    spent_at = models.DateTimeField(default=timezone.now)  # when the router first said so much
+    # An earlier word, for a router that says more before the ledger has the last one.
     marked = models.PositiveBigIntegerField(default=0)
     marked_at = models.DateTimeField()
     shipped = models.PositiveBigIntegerField(default=0)  # of `spent`: the ledger has it
