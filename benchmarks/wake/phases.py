@@ -33,6 +33,14 @@ class Wakes:
         self.lost += sum(answer.status != 200 for answer in answers)
         self.total += [answer.milliseconds for answer in answers if answer.status == 200]
 
+    def merge(self, other: "Wakes") -> None:
+        """Count what another counted, its steps left out."""
+        self.total += other.total
+        self.lost += other.lost
+        self.asked += other.asked
+        self.starts += other.starts
+        self.wakes += other.wakes
+
     def note(self, step: str, seconds: float) -> None:
         """Keep how long one step of a wake took."""
         self.steps.setdefault(step, []).append(seconds * 1000)
@@ -73,17 +81,20 @@ def from_drowsy(model: HostedModel, *, port: int, times: int) -> Wakes:
 
 def crowds(models: list[HostedModel], *, port: int, wakes: int, count: int) -> Wakes:
     """Many wakes with many callers each, several models at a time."""
-    found = Wakes()
     share = wakes // len(models)
 
-    def of_one(model: HostedModel) -> None:
+    def of_one(model: HostedModel) -> Wakes:
+        found = Wakes()  # its own: threads that add to one number lose some
         for _ in range(share):
             _wake(model, port=port, count=count, found=found, deep=True)
         close_old_connections()
+        return found
 
+    together = Wakes()
     with ThreadPoolExecutor(len(models)) as pool:
-        list(pool.map(of_one, models))
-    return found
+        for each in pool.map(of_one, models):
+            together.merge(each)
+    return together
 
 
 def injected(model: HostedModel, *, port: int, deep: bool, until_ms: int, every_ms: int) -> Wakes:
