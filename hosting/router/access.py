@@ -2,8 +2,11 @@
 
 from collections.abc import Mapping
 from hashlib import sha256
+from typing import Final
 
-PUBLIC = 0  # the token id of a caller who needed none
+from hosting.router.headers import value_at
+
+PUBLIC: Final = 0  # the token id of a caller who needed none
 
 
 def token_id(
@@ -19,9 +22,13 @@ def token_id(
     `tokens` and `expiries` are by SHA-256. Looking a digest up in a dict is not constant in time,
     and needn't be: what leaks is about the digest, and nobody can choose a token by its digest.
     """
-    if authorization is not None and authorization[:7].lower() == b"bearer ":
-        digest = sha256(authorization[7:].strip()).digest()
+    if authorization is not None and _is_bearer(authorization):
+        digest = sha256(value_at(authorization, 6)).digest()
         found = tokens.get(digest)
         if found is not None and (not expiries or expiries.get(digest, now + 1) > now):
             return found
     return PUBLIC if public else None
+
+
+def _is_bearer(authorization: bytes) -> bool:
+    return authorization.startswith(b"Bearer ") or authorization[:7].lower() == b"bearer "

@@ -1,12 +1,14 @@
 """Whether a request may go to a model, by its head and what is known of the model. Pure."""
 
+from typing import Final
+
 from hosting.router import access, answers
 from hosting.router.endpoints import Endpoint
 from hosting.router.request_head import Refused, Request
 from hosting.router.targets import Kind, Target
 
-_READ = (b"GET", b"HEAD")
-_NEVER = (b"CONNECT", b"TRACE")
+_READ: Final = (b"GET", b"HEAD")
+_NEVER: Final = (b"CONNECT", b"TRACE")
 
 
 def admit(request: Request, endpoint: Endpoint, target: Target, *, now: float) -> int:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 
 class Problem(NamedTuple):
@@ -93,7 +93,7 @@ QUEUE_TIMED_OUT = Problem(
 MODEL_TIMED_OUT = Problem(504, "model_timed_out", "The model did not answer before the deadline.")
 HTTP_VERSION = Problem(505, "http_version", "Use HTTP/1.1.")
 
-_TYPES = {
+_TYPES: Final = {
     400: "invalid_request_error",
     401: "authentication_error",
     402: "billing_error",
@@ -113,19 +113,19 @@ def _phrase(status: int) -> str:
 
 
 # Heads are made as lines and joined by CRLF; no line here carries its own.
-STATUS_LINES = {
+STATUS_LINES: Final = {
     status: b"HTTP/1.1 %d %b" % (status, _phrase(status).encode()) for status in range(100, 1000)
 }
 # One origin header on every answer, "*" because no answer depends on cookies.
-ORIGIN = b"Access-Control-Allow-Origin: *"
-CORS = (
+ORIGIN: Final = b"Access-Control-Allow-Origin: *"
+CORS: Final = (
     ORIGIN + b"\r\n"
     b"Access-Control-Expose-Headers: X-Request-Id, X-Dormouse-State, Server-Timing, Retry-After"
 )
-CLOSE = b"Connection: close"
-CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-_JSON = b"Content-Type: application/json"
-_ALLOWED_HEADERS = b"Authorization, Content-Type, X-Runway-Output-Format, Idempotency-Key"
+CLOSE: Final = b"Connection: close"
+CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+_JSON: Final = b"Content-Type: application/json"
+_ALLOWED_HEADERS: Final = b"Authorization, Content-Type, X-Runway-Output-Format, Idempotency-Key"
 
 
 def error_body(

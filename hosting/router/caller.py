@@ -11,13 +11,13 @@ import re
 import socket
 import struct
 import time
-from typing import TYPE_CHECKING, cast
-
-from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
+from typing import TYPE_CHECKING, Final, cast
 
 from hosting.router import answers, front, request_head
 from hosting.router.answers import Problem
+from hosting.router.outbox import Sender
 from hosting.router.relay import Relay
+from hosting.router.request_body import Chunked
 from hosting.router.request_head import Refused, Request
 
 if TYPE_CHECKING:
@@ -27,74 +27,29 @@ if TYPE_CHECKING:
 class Phase:
     """What the next bytes from the caller are."""
 
-    HEAD = 0
-    BODY = 1
-    BUSY = 2  # the request is complete; more is for later
-    TUNNEL = 3
-    LINGER = 4  # said our last word: whatever comes is dropped
+    HEAD: Final = 0
+    BODY: Final = 1
+    BUSY: Final = 2  # the request is complete; more is for later
+    TUNNEL: Final = 3
+    LINGER: Final = 4  # said our last word: whatever comes is dropped
 
 
-_MOST_FRAMING = 32 * 1024
-_FRAMING_PER_BYTE = 8  # a body in chunks of one byte each is odd, but it is a body
-_BARE = re.compile(rb"(?<!\r)\n|\r(?=[^\n])")  # half an end of line
-_POLL_CLOSED = frozenset({7, 8})  # TCP_CLOSE, TCP_CLOSE_WAIT
+_BARE: Final = re.compile(rb"(?<!\r)\n|\r(?=[^\n])")  # half an end of line
+_POLL_CLOSED: Final = frozenset({7, 8})  # TCP_CLOSE, TCP_CLOSE_WAIT
 
 
-class Chunked:
-    """What llhttp makes of a chunked request body. Trailers are dropped with it."""
-
-    __slots__ = ("_framing", "_parser", "_payload", "complete", "excess", "pieces")
-
-    def __init__(self, head: bytes) -> None:
-        self.pieces: list[bytes] = []
-        self.complete = False
-        self.excess = False  # something follows; where it begins llhttp doesn't say
-        self._payload = 0
-        self._framing = 0
-        self._parser = HttpRequestParser(self)
-        try:
-            self._parser.feed_data(head)
-        except HttpParserUpgrade:
-            raise Refused(answers.BAD_REQUEST) from None
-
-    def on_message_begin(self) -> None:
-        self.excess = self.complete
-
-    def on_body(self, data: bytes) -> None:
-        self.pieces.append(data)
-
-    def on_message_complete(self) -> None:
-        self.complete = True
-
-    def feed(self, data: bytes) -> bytes:
-        """The payload in these bytes; Refused when they are no chunks."""
-        try:
-            self._parser.feed_data(data)
-        except (HttpParserError, HttpParserUpgrade):
-            if not self.complete:
-                raise Refused(answers.BAD_REQUEST) from None
-            self.excess = True
-        payload = b"".join(self.pieces)
-        self.pieces.clear()
-        self._payload += len(payload)
-        self._framing += len(data) - len(payload)
-        if self._framing > _MOST_FRAMING + _FRAMING_PER_BYTE * self._payload:
-            raise Refused(answers.BAD_REQUEST)  # extensions or trailers without end
-        return payload
-
-
-class Caller(asyncio.Protocol):
+class Caller(Sender):
     """One connection from outside."""
 
     __slots__ = (
         "_buffer", "_chunked", "_left", "_looping", "_paused", "_slow_bytes", "_slow_since",
         "address", "chunking", "closed", "deadline", "forwarded", "keep_alive", "max_body", "node",
-        "phase", "relay", "resets", "served", "transport", "tunnel",
+        "phase", "relay", "resets", "served", "tunnel",
     )  # fmt: skip
 
     def __init__(self, node: Node) -> None:
+        super().__init__()
         self.node = node
-        self.transport: asyncio.Transport | None = None
         self.phase = Phase.HEAD
         self.relay: Relay | None = None
         self.keep_alive = True  # after the answer under way
@@ -176,8 +131,8 @@ class Caller(asyncio.Protocol):
         if data[:1] in (b"\r", b"\n"):
             data = data.lstrip(b"\r\n")  # RFC 9112, 2.2: some clients end a body with one too many
         limits = self.node.limits
-        end = data.find(b"\r\n\r\n") + 4
-        if end == 3:
+        before, end, rest = data.partition(b"\r\n\r\n")
+        if not end:
             if len(data) > limits.head_bytes:
                 raise Refused(_too_long(data, limits.target_bytes))
             if _BARE.search(data):  # else its end would be waited for in vain
@@ -186,13 +141,13 @@ class Caller(asyncio.Protocol):
                 self.deadline = min(self.deadline, time.monotonic() + limits.head_seconds)
             self._buffer = data
             return b""
-        if end > limits.head_bytes:
-            raise Refused(_too_long(data[:end], limits.target_bytes))
-        head = data[:end]
+        head = before + end
+        if len(head) > limits.head_bytes:
+            raise Refused(_too_long(head, limits.target_bytes))
         request = request_head.read(head, most_fields=limits.head_fields)
         if len(request.target) > limits.target_bytes:
             raise Refused(answers.TARGET_TOO_LONG)
-        return self._begin(request, head, data[end:])
+        return self._begin(request, head, rest)
 
     def _begin(self, request: Request, head: bytes, rest: bytes) -> bytes:
         """One request begins: let the node decide what it is."""

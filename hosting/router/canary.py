@@ -52,18 +52,18 @@ class Diverted(Exchange):
         self.turn_to(own)
 
 
-def choose(own: Endpoint, request: Request, kind: int) -> tuple[Endpoint, type[Exchange]]:
-    """The endpoint that takes this request: as it asks, else as the shares fall.
+def choose(own: Endpoint, request: Request, kind: int) -> tuple[Endpoint, bool]:
+    """The endpoint that takes this request, and whether by its share: else as it asks.
 
     A revision that takes no requests of the model can't be asked for: it has an address of its own.
     """
     canary = own.canary
     if canary is None:
-        return own, Exchange
+        return own, False
     if request.revision is not None:
         named = request.revision == str(canary.route.revision).encode()
-        return (canary if named else own), Exchange
+        return (canary if named else own), False
     shared = kind == Kind.QUERY or (kind == Kind.OTHER and canary.passes_through)
     if shared and request.upgrade is None and own.divert() is not None:
-        return canary, Diverted
-    return own, Exchange
+        return canary, True
+    return own, False

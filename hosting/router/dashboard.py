@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from hosting.router import answers
 from hosting.router.model_connection import ModelConnection
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hosting.router.caller import Caller
     from hosting.router.node import Node
 
-_PAGE = (
+_PAGE: Final = (
     b"<!doctype html><title>Starting</title><meta http-equiv=refresh content=3>"
     b"<p>The dashboard is starting. This page reloads by itself."
 )
@@ -27,7 +27,7 @@ class DashboardRelay(Relay):
     """A request to the web process. Nothing is held, counted or rewritten."""
 
     __slots__ = ("dialling", "server")
-    most_body_bytes = 64 << 20
+    most_body_bytes: ClassVar[int] = 64 << 20
 
     def __init__(self, node: Node, caller: Caller, request: Request, *, server: Replica) -> None:
         super().__init__(node, caller, request)
@@ -102,14 +102,13 @@ class DashboardRelay(Relay):
         else:
             self.give_up(answers.DASHBOARD_DOWN)
 
-    def let_go(self, connection: ModelConnection, *, reusable: bool) -> None:
+    def let_go(self, connection: ModelConnection, *, reusable: bool, now: float) -> None:
         if reusable:
-            most = self.node.limits.pool_size
-            self.server.put_back(connection, now=time.monotonic(), most=most)
+            self.server.put_back(connection, now=now, most=self.node.limits.pool_size)
         else:
             connection.abort()
 
-    def account(self) -> None:
+    def account(self, *, now: float) -> None:
         if self.dialling is not None:
             self.dialling.cancel()
             self.dialling = None

@@ -10,7 +10,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from hosting.protocols import inputs
 from hosting.protocols.inputs import Misfit, Spec
@@ -21,10 +21,10 @@ from hosting.states import State
 from hosting.wire import Asker, Report, Route
 
 # Protocols whose servers have routes of their own under /v1 for callers to use.
-PASS_THROUGH = frozenset({"openai"})
+PASS_THROUGH: Final = frozenset({"openai"})
 # Protocols whose queries are objects with a value per input that /v1/info names.
-DESCRIBED = frozenset({"runway", "cog"})
-MOST_CHECKED_BYTES = 256 * 1024  # reading JSON keeps everybody else waiting
+DESCRIBED: Final = frozenset({"runway", "cog"})
+MOST_CHECKED_BYTES: Final = 256 * 1024  # reading JSON keeps everybody else waiting
 
 
 class Waiter(Protocol):
@@ -227,8 +227,8 @@ class Endpoint:
         )
 
 
-_values: dict[object, Any] = {}
-_MOST_VALUES = 4096
+_values: Final[dict[object, Any]] = {}
+_MOST_VALUES: Final = 4096
 
 
 def _shared(value: Any) -> Any:

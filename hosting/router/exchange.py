@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from hosting.router import answers, rewriting, waking
 from hosting.router.answers import Problem
@@ -14,19 +14,17 @@ from hosting.router.leases import Cover
 from hosting.router.model_connection import ModelConnection
 from hosting.router.pool import Replica, dial
 from hosting.router.relay import Relay
-from hosting.router.request_head import Request
 from hosting.router.response_head import Response
 from hosting.router.targets import NAMES, Kind, Target
 from hosting.router.usage import spool_line
 from hosting.wire import Asker, Outcome
 
 if TYPE_CHECKING:
-    from hosting.router.caller import Caller
-    from hosting.router.node import Node
+    pass
 
-_RETRY_SECONDS = 0.05
-_RESENDABLE = (b"GET", b"HEAD")
-_FORM = b"application/x-www-form-urlencoded"
+_RETRY_SECONDS: Final = 0.05
+_RESENDABLE: Final = (b"GET", b"HEAD")
+_FORM: Final = b"application/x-www-form-urlencoded"
 
 
 class Exchange(Relay):
@@ -53,26 +51,19 @@ class Exchange(Relay):
         "went",
     )
 
-    def __init__(
-        self,
-        node: Node,
-        caller: Caller,
-        request: Request,
-        *,
-        endpoint: Endpoint,
-        target: Target,
-        token_id: int,
+    def admit(
+        self, endpoint: Endpoint, target: Target, token_id: int, arrived: float, arrived_at: float
     ) -> None:
-        super().__init__(node, caller, request)
+        """It may go to this model. `arrived`: monotonic; `arrived_at`: unix seconds."""
         self.endpoint = endpoint
         self.target = target
         self.kind = target.kind
         self.token_id = token_id
-        self.arrived = now = time.monotonic()
-        self.arrived_at = time.time()
-        self.request_id = node.request_ids.mint(now=self.arrived_at)
-        self.id_line = f"\r\nX-Request-Id: {self.request_id}"
-        self.deadline = now + endpoint.timeout
+        self.arrived = arrived
+        self.arrived_at = arrived_at
+        self.request_id = self.node.request_ids.mint(now=arrived_at)
+        self.id_line = b"\r\nX-Request-Id: %b" % self.request_id.encode()
+        self.deadline = arrived + endpoint.timeout
         self.state = endpoint.state_name
         self.went = 0.0
         self.cold = False
@@ -211,8 +202,7 @@ class Exchange(Relay):
         if request.cookie is not None:
             lines.extend(rewriting.cookie_lines(request.cookie))
         lines.append(
-            b"%bX-Forwarded-Host: %b%b"
-            % (self.caller.forwarded, request.host, self.id_line.encode())
+            b"%bX-Forwarded-Host: %b%b" % (self.caller.forwarded, request.host, self.id_line)
         )
         self.send(connection, lines)
 
@@ -269,11 +259,11 @@ class Exchange(Relay):
         model = int((now - went) * 1000)
         replica = self.replica
         revision_line = "" if replica is None else replica.served.revision_line
-        return (
+        lines = (
             f"X-Dormouse-State: {self.state}\r\n{revision_line}"
             f"Server-Timing: hold;dur={held}, model;dur={model}"
-            f"{self.id_line if with_id else ''}"
         ).encode()
+        return lines + self.id_line if with_id else lines
 
     def on_data(self, data: bytes, *, complete: bool) -> None:
         if self.rewriter is None:
@@ -366,14 +356,14 @@ class Exchange(Relay):
 
     # --- the end
 
-    def let_go(self, connection: ModelConnection, *, reusable: bool) -> None:
+    def let_go(self, connection: ModelConnection, *, reusable: bool, now: float) -> None:
         replica = self.replica
         if reusable and replica is not None:
-            replica.put_back(connection, now=time.monotonic(), most=self.node.limits.pool_size)
+            replica.put_back(connection, now=now, most=self.node.limits.pool_size)
         else:
             connection.abort()
 
-    def account(self) -> None:
+    def account(self, *, now: float) -> None:
         """The one place where a request ends: slot, queue, activity, counters, spool."""
         if self.dialling is not None:
             self.dialling.cancel()
@@ -382,7 +372,6 @@ class Exchange(Relay):
         if self.pacing is not None:
             node.pacing.leave(self)
         endpoint = self.endpoint
-        now = time.monotonic()
         if self.queued:
             self.queued = False
             node.held -= 1

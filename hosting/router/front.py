@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from hosting.router import admission, answers, canary, hosts, targets, waking
+from hosting.router.canary import Diverted
 from hosting.router.dashboard import DashboardRelay
 from hosting.router.endpoints import Endpoint
 from hosting.router.exchange import Exchange
@@ -30,19 +31,20 @@ def serve(node: Node, caller: Caller, request: Request, body: bytes, *, complete
         keep = caller.will_keep_alive(body_done=complete)
         caller.finish(answers.preflight(request.wanted_headers, close=not keep), body_done=complete)
         return
+    arrived, arrived_at = time.monotonic(), time.time()
     try:
-        endpoint = _endpoint(node, subdomain)
+        endpoint = _endpoint(node, subdomain, now=arrived)
         target = targets.read(request.target)
-        token_id = admission.admit(request, endpoint, target, now=time.time())
+        token_id = admission.admit(request, endpoint, target, now=arrived_at)
     except Refused as refused:
         _refuse(node, caller, request, refused, complete=complete)
         return
-    make: type[Exchange] = Exchange
+    diverted = False
     if endpoint.canary is not None:
-        endpoint, make = canary.choose(endpoint, request, target.kind)
+        endpoint, diverted = canary.choose(endpoint, request, target.kind)
     if target.kind == Kind.STATUS:
         asker = Asker(
-            asked_at=time.time(),
+            asked_at=arrived_at,
             token_id=token_id,
             route="status",
             method=request.method.decode(),
@@ -52,19 +54,23 @@ def serve(node: Node, caller: Caller, request: Request, body: bytes, *, complete
     elif target.kind == Kind.INFO and endpoint.info_at_hand:
         _answer_info(caller, request, endpoint, complete=complete)
     else:
-        if request.upgrade is not None and request.wants_websocket and target.kind == Kind.OTHER:
-            make = Tunnel
-        exchange = make(node, caller, request, endpoint=endpoint, target=target, token_id=token_id)
+        if diverted:
+            exchange: Exchange = Diverted(node, caller, request)
+        elif request.upgrade is not None and request.wants_websocket and target.kind == Kind.OTHER:
+            exchange = Tunnel(node, caller, request)
+        else:
+            exchange = Exchange(node, caller, request)
+        exchange.admit(endpoint, target, token_id, arrived, arrived_at)
         caller.relay = exchange
         caller.max_body = endpoint.max_body
-        problem = node.spool_problem()
+        problem = node.spool_problem(now=arrived)
         if problem is not None:
             exchange.give_up(problem)
         else:
             exchange.begin(body, complete=complete)
 
 
-def _endpoint(node: Node, subdomain: str) -> Endpoint:
+def _endpoint(node: Node, subdomain: str, *, now: float) -> Endpoint:
     endpoint = node.table.find(subdomain)
     if endpoint is None:
         if not node.table.complete:
@@ -72,7 +78,7 @@ def _endpoint(node: Node, subdomain: str) -> Endpoint:
         raise Refused(answers.NOT_FOUND)
     if not endpoint.active:
         raise Refused(answers.NOT_FOUND)
-    if not endpoint.public and node.table.stale(now=time.monotonic()):
+    if not endpoint.public and node.table.stale(now=now):
         raise Refused(answers.CONTROL_PLANE_UNAVAILABLE)
     return endpoint
 

@@ -6,33 +6,33 @@ do with a whole line is remembered; measured, that beats looking at names, and u
 whole heads it does not lose on heads that differ in one line.
 """
 
-from enum import IntEnum
+from typing import Final
 
 
-class Fate(IntEnum):
-    """What becomes of one header line. The greater ones are read by a handler."""
+class Fate:
+    """What becomes of one header line. What is above `DROP` is read."""
 
-    PASS = 1
-    DROP = 2
-    HOST = 3
-    AUTHORIZATION = 4
-    LENGTH = 5
-    CODING = 6  # Transfer-Encoding
-    CONNECTION = 7
-    CONTENT_TYPE = 8
-    ACCEPT_ENCODING = 9
-    COOKIE = 10
-    EXPECT = 11
-    UPGRADE = 12
-    WEBSOCKET = 13
-    WANTED_HEADERS = 14  # Access-Control-Request-Headers
-    IDEMPOTENCY = 15
-    SET_COOKIE = 16
-    REQUEST_ID = 17
-    REVISION = 18  # X-Dormouse-Revision
+    PASS: Final = 1
+    DROP: Final = 2
+    HOST: Final = 3
+    AUTHORIZATION: Final = 4
+    LENGTH: Final = 5
+    CODING: Final = 6  # Transfer-Encoding
+    CONNECTION: Final = 7
+    CONTENT_TYPE: Final = 8
+    ACCEPT_ENCODING: Final = 9
+    COOKIE: Final = 10
+    EXPECT: Final = 11
+    UPGRADE: Final = 12
+    WEBSOCKET: Final = 13
+    WANTED_HEADERS: Final = 14  # Access-Control-Request-Headers
+    IDEMPOTENCY: Final = 15
+    SET_COOKIE: Final = 16
+    REQUEST_ID: Final = 17
+    REVISION: Final = 18  # X-Dormouse-Revision
 
 
-_REQUEST = {
+_REQUEST: Final[dict[bytes, int]] = {
     b"host": Fate.HOST,
     b"authorization": Fate.AUTHORIZATION,
     b"content-length": Fate.LENGTH,
@@ -60,13 +60,13 @@ _REQUEST = {
     b"x-rewrite-url": Fate.DROP,
     b"http2-settings": Fate.DROP,
 }
-_REQUEST_PREFIXES = (
+_REQUEST_PREFIXES: Final = (
     (b"x-forwarded-", Fate.DROP),
     (b"x-dormouse-", Fate.DROP),
     (b"sec-websocket-", Fate.WEBSOCKET),
 )
 
-_RESPONSE = {
+_RESPONSE: Final[dict[bytes, int]] = {
     b"content-length": Fate.LENGTH,
     b"transfer-encoding": Fate.CODING,
     b"connection": Fate.CONNECTION,
@@ -80,24 +80,26 @@ _RESPONSE = {
     b"te": Fate.DROP,
     b"upgrade": Fate.UPGRADE,
 }
-_RESPONSE_PREFIXES = (
+_RESPONSE_PREFIXES: Final = (
     (b"access-control-", Fate.DROP),
     (b"x-dormouse-", Fate.DROP),
     (b"sec-websocket-", Fate.WEBSOCKET),
 )
 
 # Only fates whose lines repeat are worth remembering; tokens and cookies don't lie about in memory.
-_REPEATING = frozenset(
-    map(int, (Fate.PASS, Fate.HOST, Fate.CONTENT_TYPE, Fate.CONNECTION, Fate.ACCEPT_ENCODING))
+_REPEATING: Final = frozenset(
+    (Fate.PASS, Fate.HOST, Fate.CONTENT_TYPE, Fate.CONNECTION, Fate.ACCEPT_ENCODING)
 )
-_REMEMBERED = 4096
-_LONGEST = 96
+_BLANK: Final = 0x20
+_MOST_DIGITS: Final = 18
+_REMEMBERED: Final = 4096
+_LONGEST: Final = 96
 
 
 class Sorter:
     """Maps a header line to its fate, remembering a bounded number of lines and names."""
 
-    def __init__(self, names: dict[bytes, Fate], prefixes: tuple[tuple[bytes, Fate], ...]) -> None:
+    def __init__(self, names: dict[bytes, int], prefixes: tuple[tuple[bytes, int], ...]) -> None:
         self.lines: dict[bytes, int] = {}  # look a line up here first,
         self.spellings: dict[bytes, int] = {}  # then its name, as written, here; then `sort` it
         self._names = names
@@ -117,15 +119,38 @@ class Sorter:
 
     def _by_name(self, name: bytes) -> int:
         fate = self._names.get(name)
-        if fate is None:
-            if b"_" in name:  # many servers can't tell it from a hyphen
-                return int(Fate.DROP)
-            fate = next((f for prefix, f in self._prefixes if name.startswith(prefix)), Fate.PASS)
-        return int(fate)
+        if fate is not None:
+            return fate
+        if b"_" in name:  # many servers can't tell it from a hyphen
+            return Fate.DROP
+        for prefix, known in self._prefixes:
+            if name.startswith(prefix):
+                return known
+        return Fate.PASS
 
 
-REQUEST_LINES = Sorter(_REQUEST, _REQUEST_PREFIXES)
-RESPONSE_LINES = Sorter(_RESPONSE, _RESPONSE_PREFIXES)
+REQUEST_LINES: Final = Sorter(_REQUEST, _REQUEST_PREFIXES)
+RESPONSE_LINES: Final = Sorter(_RESPONSE, _RESPONSE_PREFIXES)
+
+
+def value_at(line: bytes, start: int) -> bytes:
+    """What stands from there on, without the blanks around it."""
+    if len(line) > start + 1 and line[start] == _BLANK < line[start + 1] and line[-1] > _BLANK:
+        return line[start + 1 :]  # as nearly everybody writes it
+    return line[start:].strip(b" \t")
+
+
+def length_of(value: bytes) -> int:
+    """The bytes a Content-Length speaks of; -1 when that is no number we are ready to count."""
+    if not 0 < len(value) <= _MOST_DIGITS:
+        return -1
+    length = 0
+    for at in range(len(value)):
+        digit = value[at] - 0x30
+        if not 0 <= digit <= 9:
+            return -1
+        length = length * 10 + digit
+    return length
 
 
 def value_of(line: bytes) -> bytes:

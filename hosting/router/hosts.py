@@ -1,10 +1,10 @@
 """Which subdomain a Host names. Pure."""
 
 import re
-from functools import lru_cache
+from typing import Final
 
 # One spelling of a name and an optional port; user info, commas, paths and blanks don't match.
-_HOST = re.compile(rb"([A-Za-z0-9_.-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{0,5}))?")
+_HOST: Final = re.compile(rb"([A-Za-z0-9_.-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{0,5}))?")
 
 
 def name_of(host: bytes) -> str | None:
@@ -15,7 +15,6 @@ def name_of(host: bytes) -> str | None:
     return match[1].decode("ascii").lower().rstrip(".")
 
 
-@lru_cache(4096)
 def subdomain_of(name: str, base_domain: str) -> str | None:
     """The subdomain under the base domain; None when the name is not under it."""
     if not name.endswith(base_domain):

@@ -16,7 +16,7 @@ import logging
 import time
 from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -33,13 +33,13 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-LEASE_SECONDS = 25.0  # the control plane keeps a silent lease for much longer
-_TELL_SECONDS = 1.0
-_ANSWER_SECONDS = 2.0
-_QUIET_SECONDS = 2.0  # units that nobody took for so long are returned
-_FORGET_SECONDS = 30.0
+LEASE_SECONDS: Final = 25.0  # the control plane keeps a silent lease for much longer
+_TELL_SECONDS: Final = 1.0
+_ANSWER_SECONDS: Final = 2.0
+_QUIET_SECONDS: Final = 2.0  # units that nobody took for so long are returned
+_FORGET_SECONDS: Final = 30.0
 # Before more is asked for, after an answer that said there was too little.
-_PAUSES = {"": 0.0, "elsewhere": 0.25, "used_up": 1.0}
+_PAUSES: Final = {"": 0.0, "elsewhere": 0.25, "used_up": 1.0}
 
 
 class Lease:
@@ -57,7 +57,8 @@ class Lease:
         self.enough = 0  # below this, more is asked for
         self.short = ""
         self.closing = False
-        self.told_at = self.heard_at = self.heard_sequence = -1.0
+        self.told_at = self.heard_at = -1.0
+        self.heard_sequence = -1
         self.taken_at = now
 
     def free(self, *, now: float) -> int:
@@ -110,7 +111,8 @@ class Lease:
         if grown > 0:
             self.enough = grown // 2
         self.granted = max(self.granted, answer.granted)
-        self.heard_at, self.heard_sequence = self.told_at, answer.sequence
+        self.heard_at = self.told_at
+        self.heard_sequence = answer.sequence
         self.short = answer.short
         self.needed = 0
 

@@ -7,16 +7,16 @@ import json
 import time
 from collections import deque
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from hosting.wire import UsageEvent
 
 if TYPE_CHECKING:
     from hosting.router.node import Node
 
-_PREFIX = "dormouse_router_"
-_MOST_LINES = 50_000
-_HEAD_SECONDS = 5.0
+_PREFIX: Final = "dormouse_router_"
+_MOST_LINES: Final = 50_000
+_HEAD_SECONDS: Final = 5.0
 
 
 def render(node: Node, *, name: str) -> str:

@@ -6,24 +6,27 @@ import asyncio
 import socket
 import struct
 import sys
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from httptools import HttpParserError, HttpResponseParser
 
 from hosting.router import response_head
+from hosting.router.outbox import Sender
 from hosting.router.response_head import Response
 
 if TYPE_CHECKING:
     from hosting.router.pool import Replica
 
-_MOST_HEAD = 64 * 1024
-_MOST_INTERIMS = 10
+_MOST_HEAD: Final = 64 * 1024
+_MOST_INTERIMS: Final = 10
 # `tcpi_bytes_acked` of Linux's struct tcp_info
 _TCP_INFO_BYTES, _BYTES_ACKED_AT, _BYTES_ACKED = 192, 120, struct.Struct("Q")
 
 
-class Receiver(Protocol):
-    """Who an answer is for."""
+class Receiver:
+    """Who an answer is for. No protocol: of a class, compiled code finds the methods at once."""
+
+    __slots__ = ()
 
     def on_answer(self, response: Response, body: bytes, *, complete: bool) -> None:
         """The head, and what came of the body with it."""
@@ -50,12 +53,12 @@ class Receiver(Protocol):
 class _Mode:
     """What the next bytes from the model are."""
 
-    HEAD = 0
-    LENGTH = 1
-    CHUNKED = 2
-    UNTIL_CLOSE = 3
-    TUNNEL = 4
-    DONE = 5
+    HEAD: Final = 0
+    LENGTH: Final = 1
+    CHUNKED: Final = 2
+    UNTIL_CLOSE: Final = 3
+    TUNNEL: Final = 4
+    DONE: Final = 5
 
 
 class _Chunks:
@@ -83,17 +86,17 @@ class _Chunks:
         return data
 
 
-class ModelConnection(asyncio.Protocol):
+class ModelConnection(Sender):
     """Carries one request at a time to a replica. Reusable only after a cleanly framed answer."""
 
     __slots__ = (
         "_before", "_buffer", "_chunks", "_head_only", "_interims", "_left", "_mode", "_parser",
-        "idle_since", "receiver", "replica", "reusable", "transport", "undelivered", "written",
+        "idle_since", "receiver", "replica", "reusable", "undelivered", "written",
     )  # fmt: skip
 
     def __init__(self, replica: Replica | None) -> None:
+        super().__init__()
         self.replica = replica
-        self.transport: asyncio.Transport | None = None
         self.receiver: Receiver | None = None
         self.idle_since = 0.0
         self.reusable = True
@@ -163,20 +166,19 @@ class ModelConnection(asyncio.Protocol):
         if self._buffer:
             data = self._buffer + data
             self._buffer = b""
-        end = data.find(b"\r\n\r\n") + 4
-        if end == 3 or end > _MOST_HEAD:
+        before, end, rest = data.partition(b"\r\n\r\n")
+        if not end or len(before) > _MOST_HEAD:
             if len(data) > _MOST_HEAD:
                 self._fail(garbled=True)
             else:
                 self._buffer = data
             return
-        head = data[:end]
+        head = before + end
         try:
             response = response_head.read(head)
         except ValueError:
             self._fail(garbled=True)
             return
-        rest = data[end:]
         if response.status < 200:
             self._interim(receiver, response, rest)
         else:

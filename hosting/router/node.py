@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from functools import partial
+from typing import Final, cast
 
 from hosting import nudges
 from hosting.router import answers
@@ -30,9 +31,9 @@ from hosting.wire import Asker, LeaseStatement, ReplicaAddress, Route
 
 logger = logging.getLogger(__name__)
 
-TICK_SECONDS = 0.2
-_FLUSH_SECONDS = 0.05
-_UNSENT_RETRY_SECONDS = 1.0
+TICK_SECONDS: Final = 0.2
+_FLUSH_SECONDS: Final = 0.05
+_UNSENT_RETRY_SECONDS: Final = 1.0
 
 Nudge = Callable[[], bool]
 
@@ -69,9 +70,9 @@ class Node:
 
     # --- callers
 
-    def connect(self) -> Caller:
+    def connect(self) -> asyncio.Protocol:
         """The protocol of a new connection."""
-        return Caller(self)
+        return cast(asyncio.Protocol, Caller(self))
 
     def welcome(self, caller: Caller) -> bool:
         """Take a connection in; False when there are too many."""
@@ -92,9 +93,9 @@ class Node:
         refusals = self.counters.refusals
         refusals[problem.code] = refusals.get(problem.code, 0) + 1
 
-    def spool_problem(self) -> Problem | None:
+    def spool_problem(self, *, now: float) -> Problem | None:
         """Why a request can't be written down: then it isn't served."""
-        if self._spool.writable(now=time.monotonic()):
+        if self._spool.writable(now=now):
             return None
         return answers.SPOOL_UNAVAILABLE.saying(
             f"Requests can't be counted at the moment ({self._spool.problem}). Try again."

@@ -8,15 +8,18 @@ third of what a request costs.
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
+from typing import Final
 
-_LARGE = 16 * 1024  # written at once, while it is in the processor's cache
+_LARGE: Final = 16 * 1024  # written at once, while it is in the processor's cache
 
 
-class Sender(Protocol):
+class Sender:
     """One connection; its transport is None once it is gone."""
 
-    transport: asyncio.Transport | None
+    __slots__ = ("transport",)
+
+    def __init__(self) -> None:
+        self.transport: asyncio.Transport | None = None
 
 
 class Outbox:

@@ -7,15 +7,16 @@ import select
 import socket
 from collections import deque
 from contextlib import suppress
+from typing import Final, cast
 
 from hosting.router.model_connection import ModelConnection
 from hosting.wire import ReplicaAddress, Route
 
-_STILL_SURE_SECONDS = 0.5
+_STILL_SURE_SECONDS: Final = 0.5
 
 # A machine that answers nothing for 20 s is gone. No TCP_USER_TIMEOUT: it would also end the
 # connection to a model that works and reads no more of an upload meanwhile.
-_PROBES = [
+_PROBES: Final = [
     (getattr(socket, name), seconds)
     for name, seconds in (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 2))
     if hasattr(socket, name)  # Linux has them all
@@ -23,7 +24,7 @@ _PROBES = [
 
 
 # Protocols whose servers read JSON whatever it is called, or must be told that it is JSON.
-_ALWAYS_JSON = frozenset({"runway", "cog"})
+_ALWAYS_JSON: Final = frozenset({"runway", "cog"})
 
 
 class Served:
@@ -106,10 +107,12 @@ def _quiet(connection: ModelConnection) -> bool:
 
 async def dial(replica: Replica, *, seconds: float) -> ModelConnection:
     """Open a connection; OSError when nobody answers."""
+    connection = ModelConnection(replica)
+    protocol = cast(asyncio.Protocol, connection)
     loop = asyncio.get_running_loop()
     async with asyncio.timeout(seconds):
-        transport, connection = await loop.create_connection(
-            lambda: ModelConnection(replica), replica.address.host, replica.address.port
+        transport, _ = await loop.create_connection(
+            lambda: protocol, replica.address.host, replica.address.port
         )
     _probe_machine(transport.get_extra_info("socket"))
     return connection

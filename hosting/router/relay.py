@@ -7,11 +7,12 @@ dashboard adds in `dashboard.py`.
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from hosting.router import answers
 from hosting.router.answers import Problem
-from hosting.router.model_connection import ModelConnection
+from hosting.router.model_connection import ModelConnection, Receiver
 from hosting.router.request_head import Request
 from hosting.router.response_head import Response
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from hosting.router.node import Node
 
 
-class Relay:
+class Relay(Receiver):
     """One request on its way. Exactly one of `_finish` and `_cut` ends it."""
 
     __slots__ = (
@@ -268,21 +269,22 @@ class Relay:
     def _release(self, *, abort: bool) -> None:
         """Let go of everything, once. The accounting hangs here."""
         self.over = True
+        now = time.monotonic()
         connection = self.connection
         self.connection = None
         if connection is not None:
             connection.receiver = None
             reusable = connection.reusable and self.body_done and not abort
-            self.let_go(connection, reusable=reusable)
-        self.account()
+            self.let_go(connection, reusable=reusable, now=now)
+        self.account(now=now)
         if self.buffered:
             self.forget_body()
 
-    def let_go(self, connection: ModelConnection, *, reusable: bool) -> None:
+    def let_go(self, connection: ModelConnection, *, reusable: bool, now: float) -> None:
         """The connection is free again."""
         connection.abort()
 
-    def account(self) -> None:
+    def account(self, *, now: float) -> None:
         """Write down how it ended."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from typing import Any
+from typing import Any, Final
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -17,9 +17,9 @@ from hosting.wire import ROUTER_LEASE_SECONDS, ROUTERS_KEY, Report, reports_key
 
 logger = logging.getLogger(__name__)
 
-EVERY_SECONDS = 0.5
-_AT_MOST_EVERY_SECONDS = 0.02
-_RESTING = (State.ASLEEP, State.DROWSY, State.FAILED)
+EVERY_SECONDS: Final = 0.5
+_AT_MOST_EVERY_SECONDS: Final = 0.02
+_RESTING: Final = (State.ASLEEP, State.DROWSY, State.FAILED)
 
 
 def together(one: Report, other: Report) -> Report:

@@ -1,16 +1,21 @@
 """Reading the head of a request. Pure: bytes in, a `Request` or a `Refused` out."""
 
 from collections.abc import Callable
+from typing import Final
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
 from hosting.router import answers, hosts
 from hosting.router.answers import Problem
-from hosting.router.headers import REQUEST_LINES, Fate, tokens_of, value_of, without
-
-_PASS = int(Fate.PASS)
-_DROP = int(Fate.DROP)
-_MOST_DIGITS = 18  # digits of a Content-Length we are ready to count
+from hosting.router.headers import (
+    REQUEST_LINES,
+    Fate,
+    length_of,
+    tokens_of,
+    value_at,
+    value_of,
+    without,
+)
 
 
 class Refused(Exception):
@@ -97,7 +102,7 @@ class _Heads:
         self.seen += 1
 
 
-_heads = _Heads()
+_heads: Final = _Heads()
 
 
 def read(head: bytes, *, most_fields: int) -> Request:
@@ -106,23 +111,25 @@ def read(head: bytes, *, most_fields: int) -> Request:
     lines = head.split(b"\r\n")
     if len(lines) > most_fields + 3:
         raise Refused(answers.HEAD_TOO_LARGE)
-    start = lines[0].split(b" ")
-    if len(start) != 3:
-        raise Refused(answers.BAD_REQUEST)
-    method, target, version = start
-    if version != b"HTTP/1.1" and version != b"HTTP/1.0":
-        raise Refused(answers.HTTP_VERSION)
-    request = Request(method, target, version == b"HTTP/1.1")
+    request = _begun(lines[0])
     passed = request.lines
-    remembered = REQUEST_LINES.lines.get
-    spelled = REQUEST_LINES.spellings.get
+    known = REQUEST_LINES.lines
+    spelled = REQUEST_LINES.spellings
     for line in lines[1:-2]:
-        fate = remembered(line) or spelled(line[: line.find(b":")]) or REQUEST_LINES.sort(line)
-        if fate == _PASS:
-            passed.append(line)
-        elif fate != _DROP:
-            _HANDLERS[fate](request, line)
-    if target[:1] != b"/":
+        # Two that differ from request to request are known by sight: nothing to look up.
+        if line.startswith(b"Authorization:"):
+            _authorization(request, line)
+        elif line.startswith(b"Content-Length:"):
+            _length(request, line)
+        else:
+            fate = known.get(line)
+            if fate is None:
+                fate = spelled.get(line[: line.find(b":")]) or REQUEST_LINES.sort(line)
+            if fate == Fate.PASS:
+                passed.append(line)
+            elif fate != Fate.DROP:
+                _read_field(request, fate, line)
+    if not request.target.startswith(b"/"):
         _other_form(request)
     if request.hosts != 1:
         raise Refused(answers.BAD_HOST)
@@ -130,6 +137,16 @@ def read(head: bytes, *, most_fields: int) -> Request:
     if request.connection is not None:
         _hop_by_hop(request, request.connection)
     return request
+
+
+def _begun(first: bytes) -> Request:
+    parts = first.split(b" ")
+    if len(parts) != 3:
+        raise Refused(answers.BAD_REQUEST)
+    version = parts[2]
+    if version != b"HTTP/1.1" and version != b"HTTP/1.0":
+        raise Refused(answers.HTTP_VERSION)
+    return Request(parts[0], parts[1], version == b"HTTP/1.1")
 
 
 def _accepted_by_llhttp(head: bytes) -> None:
@@ -144,8 +161,8 @@ def _accepted_by_llhttp(head: bytes) -> None:
         raise Refused(answers.BAD_REQUEST)
 
 
-_names: dict[bytes, str] = {}
-_MOST_NAMES = 4096
+_names: Final[dict[bytes, str]] = {}
+_MOST_NAMES: Final = 4096
 
 
 def _name(host: bytes) -> str:
@@ -189,26 +206,35 @@ def _hop_by_hop(request: Request, named: list[bytes]) -> None:
         request.content_type = None if b"content-type" in others else request.content_type
 
 
+def _read_field(request: Request, fate: int, line: bytes) -> None:
+    # What nearly every request has is spelled out: compiled, these are plain calls.
+    if fate == Fate.HOST:
+        _host(request, line)
+    elif fate == Fate.CONTENT_TYPE:
+        _content_type(request, line)
+    else:
+        _OTHERS[fate](request, line)
+
+
 # Handlers of the fields most requests have cut the value off at the length of the name: llhttp has
 # seen to it that the colon follows at once.
 
 
 def _host(request: Request, line: bytes) -> None:
-    request.host = line[5:].strip(b" \t")
+    request.host = value_at(line, 5)
     request.hosts += 1
 
 
 def _authorization(request: Request, line: bytes) -> None:
     if request.authorization is not None:
         raise Refused(answers.BAD_REQUEST)
-    request.authorization = line[14:].strip(b" \t")
+    request.authorization = value_at(line, 14)
 
 
 def _length(request: Request, line: bytes) -> None:
-    value = line[15:].strip(b" \t")
-    if not value.isdigit() or len(value) > _MOST_DIGITS:
+    request.length = length_of(value_at(line, 15))
+    if request.length < 0:
         raise Refused(answers.BAD_REQUEST)
-    request.length = int(value)
 
 
 def _coding(request: Request, line: bytes) -> None:
@@ -221,14 +247,14 @@ def _coding(request: Request, line: bytes) -> None:
 
 
 def _connection(request: Request, line: bytes) -> None:
-    if line[11:].strip(b" \t").lower() == b"keep-alive":
+    if value_at(line, 11).lower() == b"keep-alive":
         request.keep_alive = True
     else:
         request.connection = (request.connection or []) + tokens_of(value_of(line))
 
 
 def _content_type(request: Request, line: bytes) -> None:
-    request.content_type = line[13:].strip(b" \t")
+    request.content_type = value_at(line, 13)
 
 
 def _accept_encoding(request: Request, line: bytes) -> None:
@@ -268,19 +294,17 @@ def _revision(request: Request, line: bytes) -> None:
     request.revision = value_of(line)
 
 
-_HANDLERS: dict[int, Callable[[Request, bytes], None]] = {
-    int(Fate.HOST): _host,
-    int(Fate.AUTHORIZATION): _authorization,
-    int(Fate.LENGTH): _length,
-    int(Fate.CODING): _coding,
-    int(Fate.CONNECTION): _connection,
-    int(Fate.CONTENT_TYPE): _content_type,
-    int(Fate.ACCEPT_ENCODING): _accept_encoding,
-    int(Fate.COOKIE): _cookie,
-    int(Fate.EXPECT): _expect,
-    int(Fate.UPGRADE): _upgrade,
-    int(Fate.WEBSOCKET): _websocket,
-    int(Fate.WANTED_HEADERS): _wanted_headers,
-    int(Fate.IDEMPOTENCY): _idempotency,
-    int(Fate.REVISION): _revision,
+_OTHERS: Final[dict[int, Callable[[Request, bytes], None]]] = {
+    Fate.AUTHORIZATION: _authorization,
+    Fate.LENGTH: _length,
+    Fate.CODING: _coding,
+    Fate.CONNECTION: _connection,
+    Fate.ACCEPT_ENCODING: _accept_encoding,
+    Fate.COOKIE: _cookie,
+    Fate.EXPECT: _expect,
+    Fate.UPGRADE: _upgrade,
+    Fate.WEBSOCKET: _websocket,
+    Fate.WANTED_HEADERS: _wanted_headers,
+    Fate.IDEMPOTENCY: _idempotency,
+    Fate.REVISION: _revision,
 }

@@ -5,13 +5,14 @@ and without end. So text becomes a JSON error of the same status, and those two 
 """
 
 import json
+from typing import Final
 
 from hosting.router import answers
 from hosting.router.headers import foreign_cookies, without
 from hosting.router.response_head import Response
 
-_TEXT = (b"text/plain", b"text/html")
-_OF_THE_OLD_BODY = [
+_TEXT: Final = (b"text/plain", b"text/html")
+_OF_THE_OLD_BODY: Final = [
     b"content-encoding", b"content-language", b"content-md5", b"content-range", b"etag",
     b"last-modified", b"accept-ranges", b"content-disposition", b"digest",
 ]  # fmt: skip

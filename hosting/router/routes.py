@@ -1,13 +1,14 @@
 """The route table in memory. Reading it never waits; it is fed from outside (`table_feed.py`)."""
 
 from collections.abc import Callable, Iterator, Mapping
+from typing import Final
 
 from hosting.router.endpoints import Endpoint
 from hosting.wire import Route
 
-PINNED = "--r"  # stands in no subdomain, so a pinned address is never another model's
-_MOST_DIGITS = 9
-_MOST_TOMBSTONES = 10_000
+PINNED: Final = "--r"  # stands in no subdomain, so a pinned address is never another model's
+_MOST_DIGITS: Final = 9
+_MOST_TOMBSTONES: Final = 10_000
 
 
 class RouteTable:

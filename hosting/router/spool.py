@@ -19,13 +19,14 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from hosting.wire import SPOOL_MARK, mark_path
 
-SEGMENT_BYTES = 8 << 20
+SEGMENT_BYTES: Final = 8 << 20
 
 
-class SpoolUnavailable(OSError):
+class SpoolUnavailable(Exception):
     """No segment can be made: disk full, or not ours to write."""
 
 

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping
-from typing import cast
+from typing import Final, cast
 
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
@@ -20,8 +20,8 @@ from hosting.wire import ROUTES_CHANNEL, ROUTES_EPOCH_KEY, ROUTES_KEY, Route
 
 logger = logging.getLogger(__name__)
 
-REREAD_SECONDS = 5.0
-_LONGEST_PAUSE = 2.0
+REREAD_SECONDS: Final = 5.0
+_LONGEST_PAUSE: Final = 2.0
 
 
 class TableFeed:

@@ -1,37 +1,40 @@
 """What a target asks for: one of the platform's three routes, or a path of the model. Pure."""
 
 import re
-from typing import NamedTuple
+from typing import Final
 
-_SLASHES = re.compile(rb"//+")
-_DOT_SEGMENT = re.compile(rb"(?:^|[/\\])(?:\.|%(?:25)*2e){1,2}(?:[/\\;]|$)", re.IGNORECASE)
-_CODED_SLASH = re.compile(rb"%(?:25)*(?:2f|5c|00)|\\", re.IGNORECASE)
-_REMEMBERED = 1024
+_SLASHES: Final = re.compile(rb"//+")
+_DOT_SEGMENT: Final = re.compile(rb"(?:^|[/\\])(?:\.|%(?:25)*2e){1,2}(?:[/\\;]|$)", re.IGNORECASE)
+_CODED_SLASH: Final = re.compile(rb"%(?:25)*(?:2f|5c|00)|\\", re.IGNORECASE)
+_REMEMBERED: Final = 1024
 
 
 class Kind:
     """The routes of a hosted model. Plain numbers: an enum's members cost ten times the look-up."""
 
-    STATUS = 0  # GET /v1, the platform's own
-    INFO = 1  # GET /v1/info
-    QUERY = 2  # POST /v1/query
-    OTHER = 3  # anything else under /v1/
-    NOT_FOUND = 4
-    REFUSED = 5  # a path that means different things to different readers
+    STATUS: Final = 0  # GET /v1, the platform's own
+    INFO: Final = 1  # GET /v1/info
+    QUERY: Final = 2  # POST /v1/query
+    OTHER: Final = 3  # anything else under /v1/
+    NOT_FOUND: Final = 4
+    REFUSED: Final = 5  # a path that means different things to different readers
 
 
-NAMES = ("status", "info", "query", "other", "other", "other")
+NAMES: Final = ["status", "info", "query", "other", "other", "other"]
 
 
-class Target(NamedTuple):
-    """A target, read once."""
+class Target:
+    """A target, read once, and the same for all who ask for it: nobody changes it."""
 
-    kind: int
-    path: bytes  # as the model gets it, where it gets it: slashes collapsed, no query string
-    query: bytes  # with its question mark, or empty
+    __slots__ = ("kind", "path", "query")
+
+    def __init__(self, kind: int, path: bytes, query: bytes) -> None:
+        self.kind = kind
+        self.path = path  # as the model gets it, where it gets it: slashes collapsed, no query
+        self.query = query  # with its question mark, or empty
 
 
-_known: dict[bytes, Target] = {}
+_known: Final[dict[bytes, Target]] = {}
 
 
 def read(target: bytes) -> Target:
@@ -40,7 +43,8 @@ def read(target: bytes) -> Target:
     if known is not None:
         return known
     path, mark, query = target.partition(b"?")
-    found = Target(*_sort(path), mark + query)
+    kind, path = _sort(path)
+    found = Target(kind, path, mark + query)
     if len(target) <= 128:
         if len(_known) >= _REMEMBERED:
             _known.clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Final
 
 from hosting.router import access, answers
 from hosting.router.exchange import Exchange
@@ -10,9 +11,9 @@ from hosting.router.model_connection import ModelConnection
 from hosting.router.response_head import Response
 from hosting.wire import Outcome
 
-_LONGEST_CONTROL_FRAME = 131
-_RESTARTING = b"\x88\x02\x03\xf4"  # close, 1012
-_REVOKED = b"\x88\x02\x03\xf0"  # close, 1008
+_LONGEST_CONTROL_FRAME: Final = 131
+_RESTARTING: Final = b"\x88\x02\x03\xf4"  # close, 1012
+_REVOKED: Final = b"\x88\x02\x03\xf0"  # close, 1008
 
 
 class Tunnel(Exchange):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from hosting.router import answers
 from hosting.router.answers import Problem
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from hosting.router.exchange import Exchange
     from hosting.router.node import Node
 
-_UNSENT_RETRY_SECONDS = 1.0
+_UNSENT_RETRY_SECONDS: Final = 1.0
 
 
 class Waking:
@@ -139,12 +139,12 @@ class Waking:
             return
         # In the name of the first who may; the others wait along.
         route = endpoint.route
-        askers = (waiter.asker for waiter in endpoint.waiting)
-        asker = next((each for each in askers if route.may_be_woken_by(each)), None)
-        if asker is None:
-            _refuse_all(endpoint, answers.MAY_NOT_WAKE)
-        else:
-            self._node.nudge_wake(endpoint, asker)
+        for waiter in endpoint.waiting:
+            asker = waiter.asker
+            if route.may_be_woken_by(asker):
+                self._node.nudge_wake(endpoint, asker)
+                return
+        _refuse_all(endpoint, answers.MAY_NOT_WAKE)
 
 
 def when_awake(problem: Problem, route: Route) -> Problem:
