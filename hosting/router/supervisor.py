@@ -16,6 +16,8 @@ import socket
 import sys
 from dataclasses import dataclass
 
+from hosting.router import compiled
+
 logger = logging.getLogger("router")
 
 _READY_SECONDS = 30.0
@@ -60,7 +62,11 @@ class Supervisor:
         loop.add_signal_handler(signal.SIGHUP, self._restart)
         if not await self._start_all():
             return 1
-        logger.info("serving on %s", ", ".join(_name(sock) for sock in self._sockets))
+        logger.info(
+            "serving on %s, as %s",
+            ", ".join(_name(sock) for sock in self._sockets),
+            "machine code" if compiled.in_use() else "plain Python",
+        )
         await self._stopping.wait()
         for sock in self._sockets:
             sock.close()

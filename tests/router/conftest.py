@@ -10,9 +10,21 @@ from typing import Any
 import pytest
 import redis
 
+from hosting.router import compiled
 from supervisor import valkey
 from tests.router.harness import ControlPlane, Router, free_port, running_router, wait_until
 from tests.router.model import Model
+
+FORMS = ["plain", "compiled"] if compiled.place().is_dir() else ["plain"]
+
+
+@pytest.fixture(scope="module", params=FORMS, autouse=True)
+def form(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Both forms the router comes in, where it has been compiled: every test is true of each."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "plain":
+            patch.setenv(compiled.OFF, "1")
+        yield request.param
 
 
 class OwnRedis:

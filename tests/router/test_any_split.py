@@ -124,6 +124,12 @@ class Bench:
         return found
 
 
+@pytest.fixture(scope="module", autouse=True)
+def form() -> str:
+    """In this process, with connections that are none."""
+    return "plain"
+
+
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory):
     made = Bench(tmp_path_factory.mktemp("spool"))

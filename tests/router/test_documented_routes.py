@@ -18,7 +18,9 @@ def control(own_redis: OwnRedis) -> Iterator[ControlPlane]:
 
 
 @pytest.fixture(scope="module")
-def router(tmp_path_factory: pytest.TempPathFactory, control: ControlPlane) -> Iterator[Router]:
+def router(
+    tmp_path_factory: pytest.TempPathFactory, control: ControlPlane, form: str
+) -> Iterator[Router]:
     """One router for this file: each test has a model of its own."""
     with running_router(tmp_path_factory.mktemp("router"), "--redis", control.url) as process:
         yield process

@@ -27,7 +27,7 @@ def shared_model() -> Iterator[Model]:
 
 @pytest.fixture(scope="module")
 def hostile(
-    tmp_path_factory: pytest.TempPathFactory, own_redis: OwnRedis, shared_model: Model
+    tmp_path_factory: pytest.TempPathFactory, own_redis: OwnRedis, shared_model: Model, form: str
 ) -> Iterator[Router]:
     control = ControlPlane(own_redis.url)
     control.redis.flushall()
