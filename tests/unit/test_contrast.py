@@ -7,7 +7,8 @@ import pytest
 
 import dashboard
 
-CSS = (Path(dashboard.__file__).parent / "static/dashboard/app.css").read_text()
+STYLES = Path(dashboard.__file__).parent / "static/dashboard"
+CSS = "".join(path.read_text() for path in sorted(STYLES.glob("*.css")))
 TOKENS = {
     name: (light, dark)
     for name, light, dark in re.findall(
