@@ -8,7 +8,7 @@ from dashboard import ribbon, rows, states, times
 from dashboard.described import Described, described
 from dashboard.ribbon import Hours, Ribbon
 from dashboard.states import Look, StateView
-from dashboard.waking import Wake
+from dashboard.waking import UnderWay
 from dashboard.waking import view as wake_view
 from hosting import queries
 from hosting.lifecycle import warm_windows
@@ -67,7 +67,7 @@ class Overview:
     ticks: Sequence[str]
     chart: Chart
     moves: Sequence[Move]
-    wake: Wake | None
+    wake: UnderWay | None
     failed_replica: Replica | None
 
     @property

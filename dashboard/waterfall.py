@@ -1,7 +1,7 @@
 """Wakes as people see them: who asked, what took how long, and bars from left to right. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from hosting.metering.wakes import Phase, Usual, Waiting, phases
@@ -19,6 +19,15 @@ PARTS = {
     "let_in": ("First request let in", "ours"),
 }
 ENDINGS = {"failed": "Failed", "given_up": "Called off"}
+# What a wake under way is at, by the moment that will end it. When a port opened is written when
+# the model answers, so the two are one until then.
+STARTS = {
+    "taken": "Hand it to a worker",
+    "prepared": "Find its image and room",
+    "started": "Start its container",
+    "ended": "Wait until the model answers",
+}
+RESUMES = {"taken": "Hand it to a worker", "ended": "Resume its container"}
 PATHS = {"status": "/v1", "info": "/v1/info", "query": "/v1/query", "other": "/v1/…"}
 
 
@@ -28,10 +37,11 @@ class Bar:
 
     words: str
     css: str
-    seconds: float
+    seconds: float | None  # None: it has not begun
     x: float
     width: float
     slow: float | None = None  # nine in ten are faster; None: it is one wake's
+    now: bool = False  # under way
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +93,26 @@ def bars(parts: Sequence[Phase], *, wake: Wake) -> list[Bar]:
         )
         for part in parts
     ]
+
+
+def live_bars(wake: Wake, *, usual: float | None) -> list[Bar]:
+    """A wake under way: what is done, what it is at, what comes; drawn to what is usual."""
+    parts = phases(wake)
+    steps = RESUMES if wake.resumed else STARTS
+    done = {part.name: part for part in parts[:-1]}
+    current = next(name for name in steps if name not in done)
+    origin, running = parts[0].start, parts[-1]
+    scale = WIDTH / max((running.end - origin).total_seconds(), usual or 0.0, 1e-6)
+    found = []
+    for name, words in steps.items():
+        part = done.get(name) or (running if name == current else None)
+        if part is None:
+            found.append(Bar(words, "", None, x=0.0, width=0.0))
+            continue
+        start = (part.start - origin).total_seconds()
+        bar = _bar(words, PARTS[name][1], start=start, seconds=part.seconds, scale=scale)
+        found.append(replace(bar, now=name == current))
+    return found
 
 
 def usual_bars(parts: Sequence[Usual]) -> list[Bar]:

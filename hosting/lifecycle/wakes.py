@@ -23,22 +23,19 @@ def asked_by(asker: wire.Asker | None, *, cause: str, now: datetime) -> dict[str
     return {"cause": cause, **asdict(asker or wire.Asker(asked_at=now.timestamp()))}
 
 
-def record(
-    model: HostedModel, *, target: State, replica: Replica | None, reason: str, now: datetime
-) -> None:
-    """Write the wake that ends with this move; the machine calls it within the transaction.
+def under_way(model: HostedModel, *, replica: Replica | None, now: datetime) -> Wake:
+    """The wake of an awakening model as far as it is, unsaved, as if it were called off now.
 
-    `model` is as it was while awakening. `replica` as the waking worker holds it: one it started
-    has no `ready_at` yet, one it resumed has.
+    `replica` as the waking worker holds it: one it started has no `ready_at` yet, one it resumed
+    has.
     """
-    outcome = _OUTCOMES.get(target, WakeOutcome.GIVEN_UP)
     said = model.asked_by or {}
     asker = wire.Asker.of(said)
     taken_at = model.state_changed_at
     resumed = replica is not None and replica.ready_at is not None
     started = None if resumed else replica
-    Wake.objects.create(
-        model_id=model.pk,
+    return Wake(
+        model=model,
         revision_id=replica.revision_id if replica else model.revision_id,
         replica=replica,
         resumed=resumed,
@@ -54,9 +51,21 @@ def record(
         started_at=started.started_at if started else None,
         listening_at=started.listening_at if started else None,
         ended_at=now,
-        outcome=outcome,
-        reason=reason if outcome == WakeOutcome.FAILED else "",
+        outcome=WakeOutcome.GIVEN_UP,
     )
+
+
+def record(
+    model: HostedModel, *, target: State, replica: Replica | None, reason: str, now: datetime
+) -> None:
+    """Write the wake that ends with this move; the machine calls it within the transaction.
+
+    `model` is as it was while awakening.
+    """
+    wake = under_way(model, replica=replica, now=now)
+    wake.outcome = _OUTCOMES.get(target, WakeOutcome.GIVEN_UP)
+    wake.reason = reason if wake.outcome == WakeOutcome.FAILED else ""
+    wake.save(force_insert=True)
 
 
 def learn(revision: Revision) -> bool:

@@ -11,8 +11,9 @@ from django.utils import timezone
 
 from accounts.models import Membership, Role
 from dashboard.urls import urlpatterns
+from hosting import tokens
 from hosting.lifecycle.specs import catalogue_spec
-from hosting.models import HostedModel, UsageMinute
+from hosting.models import HostedModel, Revision, UsageMinute
 from tests.factories import make_member, make_model
 
 PATTERNS = {str(each.name): each for each in urlpatterns if isinstance(each, URLPattern)}
@@ -214,7 +215,7 @@ def test_more_models_cost_no_more_queries(
     for _ in range(12):
         make_model(owner.team)
 
-    with django_assert_max_num_queries(14):
+    with django_assert_max_num_queries(15):
         browser.get("/")
 
 
@@ -333,10 +334,63 @@ def test_account_pages_wear_our_look(client: Client, db: None, name: str):
     shown = client.get(reverse(name), follow=True).text
 
     assert "Dormouse" in shown
-    assert "dashboard/app.css" in shown
+    assert "dashboard/tokens.css" in shown
     assert not re.search(r"\sstyle=|<style", shown)
 
 
 def without_nonces(text: str) -> str:
     """Without what differs on each rendering."""
     return re.sub(r'name="csrfmiddlewaretoken" value="\w+"', "", text)
+
+
+def test_a_model_that_answers_402_says_so_in_the_list(browser: Client, tale_writer: HostedModel):
+    HostedModel.objects.update(payment_required=True)
+
+    assert "answers 402" in browser.get("/").text
+
+
+@pytest.fixture
+def awakening(tale_writer: HostedModel) -> HostedModel:
+    """It was asked for 3 s ago by a token; its container is being started; 10 s are usual."""
+    now = timezone.now()
+    token, _ = tokens.issue(tale_writer, label="website")
+    asked_by = {"cause": "request", "token_id": token.pk, "asked_at": now.timestamp() - 3}
+    HostedModel.objects.update(
+        state="awakening", state_changed_at=now - timedelta(seconds=3), asked_by=asked_by
+    )
+    tale_writer.revision.wake_seconds = 10
+    tale_writer.revision.save()
+    tale_writer.replicas.create(
+        revision=tale_writer.revision, status="starting", runtime="docker", created_at=now
+    )
+    return tale_writer
+
+
+def test_a_wake_under_way_says_who_asked_how_far_it_is_and_how_long_it_takes(
+    browser: Client, awakening: HostedModel
+):
+    shown = " ".join(browser.get(address("model")).text.split())
+
+    assert "Token “website”" in shown
+    assert "about 7 s to go" in shown
+    assert '<tr aria-current="step"> <th scope="row">Start its container</th>' in shown
+    assert '<tr class="pending"> <th scope="row">Wait until the model answers</th>' in shown
+
+
+def test_a_wake_that_takes_longer_than_usual_says_so(browser: Client, awakening: HostedModel):
+    Revision.objects.update(wake_seconds=1)
+
+    assert "longer than the usual 1 s" in browser.get(address("model")).text
+
+
+def test_a_model_that_waits_for_room_says_why_and_promises_no_time(
+    browser: Client, awakening: HostedModel
+):
+    awakening.replicas.all().delete()
+    HostedModel.objects.update(wait_reason="It needs 4 GiB; 1 GiB is free.")
+
+    shown = browser.get(address("model")).text
+
+    assert "It waits for room." in shown
+    assert "It needs 4 GiB; 1 GiB is free." in shown
+    assert "to go" not in shown
