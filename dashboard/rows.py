@@ -13,7 +13,7 @@ from dashboard.states import StateView
 from hosting import catalogue, queries
 from hosting.metering import queries as metering
 from hosting.metering.queries import Usage
-from hosting.models import HostedModel, Revision
+from hosting.models import HostedModel, Revision, Target
 from hosting.states import State
 
 HALF_HOUR = 1800
@@ -29,6 +29,7 @@ class Row:
     usage: Usage
     bars: Sequence[Bar]
     ribbon: Ribbon
+    canary: Target | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,7 @@ def _rows(
     ids = [model.pk for model in models]
     series = metering.series_of_many(ids, since=since, until=now, bucket_seconds=HALF_HOUR)
     spans = queries.spans_of_many(models, since=since, until=now)
+    canaries = queries.canaries(models)
     return [
         Row(
             model=model,
@@ -129,6 +131,7 @@ def _rows(
             usage=usage[model.pk],
             bars=sparkline.bars(series[model.pk]),
             ribbon=ribbon.build(spans[model.pk], since=since, until=now),
+            canary=canaries.get(model.pk),
         )
         for model in models
     ]

@@ -47,6 +47,8 @@ def view(model: HostedModel, *, now: datetime) -> StateView:
     passed = (now - model.state_changed_at).total_seconds()
     if state == State.FAILED:
         return StateView(LOOKS[state], model.failure_reason or "It did not wake up.", bad=True)
+    if model.payment_required:
+        return StateView(LOOKS[state], "answers 402: out of budget or credits", bad=True)
     if state == State.AWAKENING and model.wait_reason:
         return StateView(LOOKS[state], f"Waits for room. {model.wait_reason}")
     if state == State.ASLEEP:

@@ -78,6 +78,12 @@ def decisions(model: HostedModel) -> QuerySet[Decision]:
     return model.decisions.select_related("revision", "by")
 
 
+def canaries(models: Iterable[HostedModel]) -> dict[int, Target]:
+    """The canaries of several models, by model id, in one query."""
+    found = Target.objects.filter(model__in=models, share__isnull=False)
+    return {target.model_id: target for target in found.select_related("revision")}
+
+
 def golden_requests(model: HostedModel) -> QuerySet[GoldenRequest]:
     """What a new revision is asked, in that order."""
     return model.golden_requests.select_related("created_by")

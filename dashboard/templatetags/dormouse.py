@@ -10,6 +10,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from dashboard import times
+from hosting import queries
+from hosting.models import HostedModel
 
 register = template.Library()
 
@@ -33,6 +35,12 @@ def mark(name: str) -> SafeString:
         static("dashboard/marks.svg"),
         name,
     )
+
+
+@register.inclusion_tag("dashboard/canary.html")
+def canary_of(model: HostedModel) -> dict[str, object]:
+    """The mark of the revision that is tried beside the current one, if any."""
+    return {"model": model, "canary": queries.canary(model)}
 
 
 @register.filter

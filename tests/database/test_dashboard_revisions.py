@@ -205,5 +205,23 @@ def test_the_page_asks_the_database_no_more_for_many_revisions(
     for _ in range(12):
         make_canary(model)
 
-    with django_assert_max_num_queries(24):
+    with django_assert_max_num_queries(25):
         browser.get(PAGE)
+
+
+@pytest.mark.parametrize(("share", "said"), [(10, "Canary r2, 10 %"), (0, "Canary r2, by header")])
+@pytest.mark.parametrize("path", ["/", HERE])
+def test_a_canary_shows_in_the_list_and_on_every_tab(
+    browser: Client, model: HostedModel, path: str, share: int, said: str
+):
+    make_canary(model)
+    Target.objects.update(share=share)
+
+    shown = " ".join(browser.get(path).text.split())
+
+    assert said in shown
+
+
+@pytest.mark.parametrize("path", ["/", HERE])
+def test_without_a_canary_none_is_shown(browser: Client, model: HostedModel, path: str):
+    assert "Canary r" not in browser.get(path).text
