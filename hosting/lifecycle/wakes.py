@@ -32,6 +32,7 @@ def under_way(model: HostedModel, *, replica: Replica | None, now: datetime) -> 
     said = model.asked_by or {}
     asker = wire.Asker.of(said)
     taken_at = model.state_changed_at
+    asked_at = datetime.fromtimestamp(asker.asked_at, UTC) if asker.asked_at else taken_at
     resumed = replica is not None and replica.ready_at is not None
     started = None if resumed else replica
     return Wake(
@@ -45,7 +46,7 @@ def under_way(model: HostedModel, *, replica: Replica | None, now: datetime) -> 
         method=asker.method[:10],
         address=asker.address[:45],
         # Two clocks: a router's may be ahead of ours.
-        asked_at=min(datetime.fromtimestamp(asker.asked_at, UTC), taken_at),
+        asked_at=min(asked_at, taken_at),
         taken_at=taken_at,
         prepared_at=started.created_at if started else None,
         started_at=started.started_at if started else None,

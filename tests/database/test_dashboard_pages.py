@@ -262,7 +262,7 @@ def test_a_team_that_is_not_theirs_changes_nothing(browser: Client, owner: Membe
 def test_a_failed_model_says_why_and_what_to_do(browser: Client, tale_writer: HostedModel):
     assert tale_writer.revision is not None
     tale_writer.replicas.create(
-        revision=tale_writer.revision,
+        revision=Revision.objects.get(),
         status="gone",
         runtime="docker",
         exit_code=137,
@@ -358,10 +358,9 @@ def awakening(tale_writer: HostedModel) -> HostedModel:
     HostedModel.objects.update(
         state="awakening", state_changed_at=now - timedelta(seconds=3), asked_by=asked_by
     )
-    tale_writer.revision.wake_seconds = 10
-    tale_writer.revision.save()
+    Revision.objects.update(wake_seconds=10)
     tale_writer.replicas.create(
-        revision=tale_writer.revision, status="starting", runtime="docker", created_at=now
+        revision=Revision.objects.get(), status="starting", runtime="docker", created_at=now
     )
     return tale_writer
 

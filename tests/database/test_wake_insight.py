@@ -220,7 +220,9 @@ def test_rules_on_waking_are_saved_and_shown(client, model):
     assert answer.status_code == 302
     assert (model.wake_routes, model.wake_methods) == (["query"], ["POST"])
     assert not model.wake_without_token
-    assert writer.get(page("model-settings", model)).text.count("checked") == 2 + 1  # visibility
+    assert (
+        writer.get(page("model-settings", model)).text.count("checked") == 2 + 2
+    )  # visibility and budget
 
 
 def test_hours_that_are_none_are_refused_beside_their_field(client, model):
