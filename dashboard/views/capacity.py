@@ -13,7 +13,8 @@ from dashboard import room
 from dashboard.forms.access import TeamLimitForm
 from dashboard.teams import TeamRequest, member_page, operator_page
 from hosting.errors import HostingError
-from hosting.lifecycle.holdings import read_held, rooms_of, set_team_limit, waiting_models
+from hosting.lifecycle.capacity import set_team_limit
+from hosting.lifecycle.holdings import read_held, rooms_of, waiting_models
 
 _A_PAGE = 50
 

@@ -49,7 +49,9 @@ class Operator(BasePermission):
     def has_permission(self, request: Request, view: Any) -> bool:
         """Explain a refusal."""
         if not membership_of(request).user.is_operator:
-            raise PermissionDenied("An operator of this installation can do this.", code="operator")
+            raise PermissionDenied(
+                "An operator of this installation can do this.", code="not_an_operator"
+            )
         return True
 
 

@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import F
 
 from hosting import nudges, route_table
-from hosting.errors import NeverFits
+from hosting.errors import InvalidValue, NeverFits
 from hosting.lifecycle import evicting
 from hosting.lifecycle.holdings import (
     Held,
@@ -26,7 +26,7 @@ from hosting.lifecycle.holdings import (
 )
 from hosting.lifecycle.placing import Amount, roomiest
 from hosting.lifecycle.tools import Tools
-from hosting.models import HostedModel, Replica, Revision
+from hosting.models import HostedModel, Replica, Revision, TeamLimit
 from hosting.models.replica import ReplicaStatus
 from hosting.runtimes.base import Node
 from hosting.states import State
@@ -34,6 +34,12 @@ from hosting.states import State
 # A wake that waits this long is passed by nobody, however little the others ask for.
 PATIENCE = timedelta(seconds=60)
 TOLD_AT_ONCE = 20
+# The least and the most that a team may be limited to: below, no model of it would ever start.
+LIMITS: Mapping[str, tuple[float, int]] = {
+    "memory_mb": (16, 2**31 - 1),
+    "cpus": (0.01, 1_000_000),
+    "gpus": (0, 1_000_000),
+}
 
 _ROOM_COMES = "Quiet models are being stopped."
 _NOBODY_QUIET = "It waits until a model falls asleep."
@@ -94,6 +100,33 @@ def tell_waiting() -> None:
     oldest_first = waiting_models().values_list("pk", flat=True)
     for model_id in oldest_first[:TOLD_AT_ONCE]:
         nudges.reconcile(settings.REDIS_URL, model_id=model_id)
+
+
+def set_team_limit(
+    team_id: int,
+    *,
+    memory_mb: int | None = None,
+    cpus: float | None = None,
+    gpus: int | None = None,
+    clear: bool = False,
+) -> None:
+    """Change the limits that are given; `clear` first goes back to the installation's default.
+
+    Nothing is stopped for it: the team's next wakes wait. Who waits already asks again at once.
+    Raises InvalidValue.
+    """
+    given = {"memory_mb": memory_mb, "cpus": cpus, "gpus": gpus}
+    changed = {name: value for name, value in given.items() if value is not None}
+    for name, value in changed.items():
+        least, most = LIMITS[name]
+        if not least <= value <= most:
+            raise InvalidValue(f"Use a number from {least:g} to {most:,}.", field=name)
+    with transaction.atomic():
+        if clear:
+            TeamLimit.objects.filter(team_id=team_id).delete()
+        if changed:
+            TeamLimit.objects.update_or_create(team_id=team_id, defaults=changed)
+        transaction.on_commit(tell_waiting)
 
 
 def _nodes_for(revision: Revision, *, tools: Tools) -> list[Node]:

@@ -13,19 +13,12 @@ from django.db import connection, transaction
 from django.db.models import QuerySet, Sum
 
 from accounts.models import Team
-from hosting.errors import InvalidValue
 from hosting.lifecycle.placing import UNLIMITED, Amount
 from hosting.models import HostedModel, Replica, Revision, TeamLimit
 from hosting.models.replica import ReplicaStatus
 from hosting.runtimes.base import Node
 from hosting.states import State
 
-# The least and the most that a team may be limited to: below, no model of it would ever start.
-LIMITS: Mapping[str, tuple[float, int]] = {
-    "memory_mb": (16, 2**31 - 1),
-    "cpus": (0.01, 1_000_000),
-    "gpus": (0, 1_000_000),
-}
 _LOCK = 0x524F4F4D
 # Whoever is in one of these states and has a replica is about to let go of it.
 _LEAVING = (State.ASLEEP, State.FAILED, State.DRAINING)
@@ -146,31 +139,6 @@ def read_held() -> Held:
             leaving[node] = leaving.get(node, Amount()) + amount
             leaving_by_team[team_id] = leaving_by_team.get(team_id, Amount()) + amount
     return Held(by_node, by_team, leaving, leaving_by_team)
-
-
-def set_team_limit(
-    team_id: int,
-    *,
-    memory_mb: int | None = None,
-    cpus: float | None = None,
-    gpus: int | None = None,
-    clear: bool = False,
-) -> None:
-    """Change the limits that are given; `clear` first goes back to the installation's default.
-
-    Nothing is stopped for it: the team's next wakes wait. Raises InvalidValue.
-    """
-    given = {"memory_mb": memory_mb, "cpus": cpus, "gpus": gpus}
-    changed = {name: value for name, value in given.items() if value is not None}
-    for name, value in changed.items():
-        least, most = LIMITS[name]
-        if not least <= value <= most:
-            raise InvalidValue(f"Use a number from {least:g} to {most:,}.", field=name)
-    with transaction.atomic():
-        if clear:
-            TeamLimit.objects.filter(team_id=team_id).delete()
-        if changed:
-            TeamLimit.objects.update_or_create(team_id=team_id, defaults=changed)
 
 
 def waiting_models() -> QuerySet[HostedModel]:

@@ -8,13 +8,8 @@ import typer
 from cli.printing import AsJson, show, table
 from cli.teams import TeamName, find_team
 from hosting.lifecycle import engine
-from hosting.lifecycle.holdings import (
-    budgets_of,
-    read_held,
-    set_team_limit,
-    team_limit,
-    waiting_models,
-)
+from hosting.lifecycle.capacity import set_team_limit
+from hosting.lifecycle.holdings import budgets_of, read_held, team_limit, waiting_models
 from hosting.lifecycle.placing import Amount
 
 app = typer.Typer()

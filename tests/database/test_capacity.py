@@ -8,6 +8,7 @@ from django.conf import settings
 from accounts.models import Team
 from hosting import nudges, route_table, wire
 from hosting.lifecycle import operations
+from hosting.lifecycle.capacity import set_team_limit
 from hosting.lifecycle.holdings import amount_of, read_held
 from hosting.lifecycle.reconcile import reconcile
 from hosting.models import HostedModel, Replica, TeamLimit
@@ -326,3 +327,17 @@ def test_a_start_that_was_left_behind_is_not_counted_twice(model, runtime, wake)
 
     assert Replica.objects.count() == 1
     assert model.state == State.AWAKE
+
+
+def test_who_waits_for_its_teams_limit_asks_again_when_that_is_raised(
+    team, host_model, wake, nudged, django_capture_on_commit_callbacks
+):
+    set_team_limit(team.pk, memory_mb=600)
+    wake(host_model())
+    waiting = wake(host_model())
+    nudged.clear()
+
+    with django_capture_on_commit_callbacks(execute=True):
+        set_team_limit(team.pk, memory_mb=1200)
+
+    assert nudged == [waiting.pk]

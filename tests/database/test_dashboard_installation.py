@@ -6,7 +6,8 @@ from django.urls import reverse
 
 from accounts.models import Role, Team
 from hosting import registries
-from hosting.lifecycle.holdings import set_team_limit, team_limit
+from hosting.lifecycle.capacity import set_team_limit
+from hosting.lifecycle.holdings import team_limit
 from hosting.models import HostedModel, RegistryLogin, TeamLimit
 from hosting.runtimes.base import Login
 from tests.factories import REGISTRY, make_login, make_member, make_model, make_operator

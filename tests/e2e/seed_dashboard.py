@@ -203,7 +203,7 @@ def _crowded(team: "Team") -> None:
     from cryptography.fernet import Fernet
     from django.conf import settings
 
-    from hosting.lifecycle.holdings import set_team_limit
+    from hosting.lifecycle.capacity import set_team_limit
     from hosting.models import HostedModel
     from tests.factories import make_login, make_member, make_model
 

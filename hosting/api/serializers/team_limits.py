@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from accounts.models import Team
 from hosting.api.serializers.capacity import AmountSerializer
-from hosting.lifecycle.holdings import LIMITS
+from hosting.lifecycle.capacity import LIMITS
 from hosting.models import TeamLimit
 
 

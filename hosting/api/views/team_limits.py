@@ -12,7 +12,8 @@ from hosting.api.pagination import Pages
 from hosting.api.serializers.team_limits import NewTeamLimitSerializer, TeamSerializer
 from hosting.api.tenancy import Operator, TeamMember, row_id
 from hosting.api.views.scope import TeamViewSet
-from hosting.lifecycle.holdings import rooms_of, set_team_limit
+from hosting.lifecycle.capacity import set_team_limit
+from hosting.lifecycle.holdings import rooms_of
 
 
 class TeamLimitViewSet(TeamViewSet):
