@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
+from django.db.models import Q
+
 from accounts.models import Team
 from hosting.billing import budgets
 from hosting.billing.models import Budget
@@ -55,6 +57,19 @@ def of_model(model: HostedModel, spent: Spending) -> BudgetView:
     """One model's."""
     found = budgets.find(model.team, model=model)
     return BudgetView(found, spent.of_model(model.pk), spent.currency)
+
+
+def of_parts(team: Team, spent: Spending) -> list[tuple[Budget, BudgetView]]:
+    """Those of models and tokens that are still there, the most used up first."""
+    found = Budget.objects.filter(team=team).exclude(model=None, token=None)
+    there = found.filter(
+        Q(model__deleted_at=None, model__isnull=False)
+        | Q(token__revoked_at=None, token__model__deleted_at=None, token__isnull=False)
+    ).select_related("model", "token__model", "team")
+    rows = [
+        (each, BudgetView(each, budgets.spent_of(each, spent), spent.currency)) for each in there
+    ]
+    return sorted(rows, key=lambda row: -row[1].percent)
 
 
 def of_tokens(

@@ -135,6 +135,7 @@ def billing_page(request: TeamRequest, *, form: BudgetForm | None = None) -> Htt
             "expected": expected,
             "same_day": spending.same_day_last_month(request.team, now=now),
             "budget": budget,
+            "parts": budgets.of_parts(request.team, spent),
             "chart": chart,
             "rows": _token_rows(spent) if by_token else _model_rows(spent, names),
             "by_token": by_token,

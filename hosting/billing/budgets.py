@@ -96,7 +96,7 @@ def check(team: Team, *, now: datetime, shipped: Mapping[int, int] | None = None
     """Settle, warn, cap, stop and let go, as this month's spending says. Repeatable."""
     spent = spending.of_month(team, now=now)
     profile = plans.profile_of(team)
-    budgets = list(Budget.objects.filter(team=team).select_related("model", "token", "team"))
+    budgets = list(Budget.objects.filter(team=team).select_related("model", "token__model", "team"))
     for budget in budgets:
         warnings.of_budget(budget, spent_of(budget, spent), currency=spent.currency, now=now)
     prices = plans.prices_of(plans.plan_of(team, at=now))

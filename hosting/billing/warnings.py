@@ -43,7 +43,7 @@ def of_budget(budget: Budget, spent: Decimal, *, currency: str, now: datetime) -
         budget.team,
         f"{name}: {percent} % of the budget is used",
         f"{name} has cost {spent} of {budget.amount} {currency} this month. {next_step}\n"
-        f"Look at it or change it: {settings.DASHBOARD_URL}/billing/\n",
+        f"Look at it or change it: {settings.DASHBOARD_URL}{_page(budget)}\n",
     )
 
 
@@ -93,6 +93,15 @@ def _name(budget: Budget) -> str:
     if budget.token is not None:
         return f"Token {budget.token.label}"
     return budget.team.name
+
+
+def _page(budget: Budget) -> str:
+    """Where the budget is shown."""
+    if budget.model is not None:
+        return f"/models/{budget.model.subdomain}/settings/"
+    if budget.token is not None:
+        return f"/models/{budget.token.model.subdomain}/tokens/"
+    return "/billing/"
 
 
 def _recipients(team: Team, profile: BillingProfile) -> Iterable[str]:

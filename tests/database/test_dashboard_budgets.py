@@ -143,6 +143,30 @@ def test_who_may_not_change_them_is_refused(client, owner, token, name, role, st
     assert not Budget.objects.exists()
 
 
+def test_the_billing_page_lists_those_of_models_and_tokens(page, token):
+    page.post(where("save-model-budget", token), {"amount": "1.00", "stop": "no"})
+    page.post(where("token-budget", token), {"amount": "0.04", "stop": "yes"})
+
+    said = text(page, reverse("billing"))
+    assert "$0.05 of $1.00" in said
+    assert "Used up: answered 402" in said
+    assert said.index("website</a>") < said.index("$0.05 of $1.00")  # the most used up first
+    tokens.revoke(token, now=timezone.now())
+    assert "website</a>" not in text(page, reverse("billing"))
+
+
+def test_a_team_without_any_is_told_where_they_are_set(page):
+    assert "a token on the Tokens tab" in text(page, reverse("billing"))
+
+
+def test_a_warning_leads_to_where_the_budget_is_shown(page, token, mailoutbox):
+    page.post(where("save-model-budget", token), {"amount": "0.05", "stop": "no"})
+    page.post(where("token-budget", token), {"amount": "0.04", "stop": "no"})
+
+    assert "/models/tale-writer/settings/" in mailoutbox[0].body
+    assert "/models/tale-writer/tokens/" in mailoutbox[1].body
+
+
 def test_a_revoked_token_has_no_budget_to_set(page, token):
     tokens.revoke(token, now=timezone.now())
 
