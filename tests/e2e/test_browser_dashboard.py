@@ -198,6 +198,29 @@ def test_no_page_complains_in_the_console(page: Page):
     assert [each for each in complaints if hints not in each] == []
 
 
+def test_a_chart_has_its_colours_where_less_motion_is_wanted(page: Page):
+    page.emulate_media(color_scheme="light", reduced_motion="reduce")
+    page.goto("/models/owl/")
+    page.locator("[data-chart] canvas").wait_for()
+
+    assert page.evaluate(
+        """() => {
+          const canvas = document.querySelector('[data-chart] canvas');
+          const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+          return data.some((red, at) => at % 4 === 0 && data[at + 2] - red > 100);
+        }"""
+    )
+
+
+def test_an_invoice_on_paper_has_nothing_to_press(page: Page):
+    page.goto(f"/billing/DM-{datetime.now(UTC).year}-0001/")
+    page.emulate_media(media="print")
+
+    expect(page.get_by_role("link", name="Download PDF")).to_be_hidden()
+    expect(page.get_by_role("complementary", name="Sidebar")).to_be_hidden()
+    expect(page.get_by_role("heading", name="Lines")).to_be_visible()
+
+
 def test_the_example_code_opens_in_a_dialog_and_escape_gives_the_focus_back(page: Page):
     button = page.get_by_label("Example code for owl")
     button.focus()
