@@ -16,8 +16,9 @@ RUN python3 -m pip install --no-cache-dir --require-hashes --find-links /tmp/whe
 COPY manage.py LICENS[E] ./
 COPY platform platform
 COPY hosting hosting
-# What `make compile` made, where it was run: it is used if it suits this image.
-COPY .compile[d] .compiled
+# What `make compile` made, where it was run; it is used if it suits this image. A pattern alone may match
+# nothing, which is an error: so a file that is always there goes along.
+COPY manage.py .compile[d] .compiled/
 COPY dashboard dashboard
 COPY workers workers
 COPY templates templates
