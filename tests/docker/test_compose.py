@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from hosting.router import compiled
 from tests.e2e.conftest import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -161,6 +162,18 @@ def test_our_containers_can_write_nowhere_and_gain_nothing(compose: Compose):
     assert all(host["ReadonlyRootfs"] for host in hosts)
     assert all(host["CapDrop"] == ["ALL"] for host in hosts)
     assert all(host["SecurityOpt"] == ["no-new-privileges:true"] for host in hosts)
+
+
+def test_the_router_runs_the_machine_code_that_was_made_here(compose: Compose):
+    ours = compiled.place()
+    if not ours.is_dir():
+        pytest.skip("no machine code: make compile")
+    told = "from hosting.router import compiled; print(compiled.place().name)"
+    theirs = compose.run("exec", "-T", "router", "python3", "-c", told).strip()
+    if theirs != ours.name:
+        pytest.skip("the images hold another Python or C library than this machine")
+
+    assert "as machine code" in compose.run("logs", "router")
 
 
 def test_every_service_keeps_running(compose: Compose, demo: dict[str, Any]):
