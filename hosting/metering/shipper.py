@@ -16,7 +16,7 @@ from django.db import DataError, transaction
 from django.utils import timezone
 
 from hosting.metering import endings, ledger
-from hosting.metering.spools import BATCH_BYTES, identity, routers, segments, whole_lines
+from hosting.metering.spools import identity, routers, segments, whole_lines
 from hosting.models import SpoolSegment, SpoolSource
 from hosting.wire import UsageEvent
 
@@ -74,10 +74,8 @@ def _ship_segment(path: Path, segment: SpoolSegment) -> int:
     """Ship one segment from where the ledger says."""
     new = 0
     with path.open("rb") as file:
-        file.seek(segment.offset)
-        while chunk := whole_lines(file.read(BATCH_BYTES)):
+        while chunk := whole_lines(file, offset=segment.offset):
             new += _ship_chunk(chunk, segment, quarantine=path.parent / QUARANTINE)
-            file.seek(segment.offset)
     return new
 
 

@@ -1,9 +1,11 @@
 """The files of a spool, as the control plane reads them: one folder per router process."""
 
+import os
 import uuid
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from hosting.wire import UsageEvent
 
@@ -32,9 +34,16 @@ def segments(folder: Path) -> list[Path]:
     return sorted(folder.glob("[0-9]*.log"))
 
 
-def whole_lines(data: bytes) -> bytes:
-    """The part up to the last newline: what follows is still being written, or padding."""
-    return data[: data.rfind(b"\n") + 1]
+def whole_lines(file: BinaryIO, *, offset: int, most: int = BATCH_BYTES) -> bytes:
+    """What stands from there on, in whole lines: what follows is still being written, or padding.
+
+    A newline is stored after the rest of its line. But a reader passes over the beginning of a
+    line first: if the router stores it meanwhile, there were zeros and further on there is the
+    newline. So all up to that newline is read once more; by then it is there.
+    """
+    handle = file.fileno()  # past the file object's own buffer
+    seen = os.pread(handle, most, offset).rfind(b"\n") + 1
+    return os.pread(handle, seen, offset) if seen else b""
 
 
 def events(path: Path, *, since: int = 0, until: int) -> Iterator[UsageEvent]:
@@ -42,8 +51,7 @@ def events(path: Path, *, since: int = 0, until: int) -> Iterator[UsageEvent]:
     offset = since
     with path.open("rb") as file:
         while offset < until:
-            file.seek(offset)
-            chunk = whole_lines(file.read(min(BATCH_BYTES, until - offset)))
+            chunk = whole_lines(file, offset=offset, most=min(BATCH_BYTES, until - offset))
             if not chunk:
                 return
             offset += len(chunk)

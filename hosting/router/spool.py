@@ -6,7 +6,8 @@ thread every 50 ms. The next segment is always at hand, as `spare`: a full disk 
 can be made, and the requests under way still have a whole segment to be written to.
 
 A line's newline is stored after the rest of it. So a reader that finds no newline yet, or the
-zeros of the unused rest, has met the end, for now. Segments are named by the milliseconds at which
+zeros of the unused rest, has met the end, for now; one that finds it reads up to there again, since
+what it read before may be older. Segments are named by the milliseconds at which
 they were made, and only ever grow.
 
 Beside them a process keeps a `Mark` of its own: up to where answers are out. It is gone when the
