@@ -40,7 +40,7 @@ def test_far_beyond_it_the_documented_routes_say_503_after_a_moment(
 
     assert (answer.status, answer.code) == (503, "rate_limited")
     assert 25 <= int(answer.headers["retry-after"]) <= 30
-    assert time.monotonic() - asked >= 1
+    assert time.monotonic() - asked >= 0.998  # the loop's timers count whole milliseconds
     assert len(model.seen) == 2
     assert (router.event(3).outcome, router.events()[-1].counted) == ("refused", False)
 
