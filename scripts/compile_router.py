@@ -4,6 +4,7 @@ Needs a C compiler and the header files of this Python; mypyc does the work. Wit
 a machine without them is left as it is: the router then runs as plain Python.
 """
 
+import fcntl
 import logging
 import os
 import shutil
@@ -22,8 +23,14 @@ _MYPY = ["--config-file=", "--ignore-missing-imports", "--follow-imports=silent"
 def main() -> None:
     """Do it, unless it is done."""
     place = compiled.place()
-    if place.is_dir():
-        return
+    place.parent.mkdir(exist_ok=True)
+    with (place.parent / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two `make` at once compile once
+        if not place.is_dir():
+            _compile(place)
+
+
+def _compile(place: Path) -> None:
     missing = _missing()
     if missing and "--if-possible" in sys.argv:
         sys.stdout.write(f"The router stays plain Python: {missing}\n")
@@ -68,11 +75,10 @@ def _translate(folder: Path) -> None:
 
 def _put(made: Path, place: Path) -> None:
     """Whole or not at all; what belongs to other sources goes."""
-    place.parent.mkdir(exist_ok=True)
     draft = place.with_name(f"{place.name}.{os.getpid()}")
     shutil.copytree(made, draft)
     for other in place.parent.iterdir():
-        if other != draft:
+        if other.is_dir() and other != draft:
             shutil.rmtree(other, ignore_errors=True)
     draft.rename(place)
 
