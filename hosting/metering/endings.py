@@ -91,4 +91,4 @@ def _row(kill: RouterKill, event: UsageEvent) -> UnconfirmedRequest:
 
 def _boots(folder: Path) -> int:
     path = folder / "boots"
-    return int(path.read_text()) if path.exists() else 0
+    return int(path.read_text() or 0) if path.exists() else 0  # a power cut empties it
