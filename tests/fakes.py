@@ -27,7 +27,8 @@ class FakeRuntime:
     `started` and `stopped` keep the names in order, repeats that found something left out.
     Faults: `available = False` (the engine is down), `refuse_images` (image -> reason),
     `start_then_raise` (the container starts, the caller never hears of it: a worker that died),
-    `exit(name)` (the container ends by itself), `vanish(name)` (gone without a trace).
+    `exit(name)` (the container ends by itself), `vanish(name)` (gone without a trace),
+    `lose_node(name)` (a machine goes away with all that runs there).
     """
 
     name: str = "fake"
@@ -89,6 +90,8 @@ class FakeRuntime:
             )
             self.specs[spec.name] = spec
             self.started.append(spec.name)
+            if all(spec.node != machine.name for machine in self.machines):
+                self._lose(spec.name)
 
     def find(self, name: str) -> Observed | None:
         self._answer()
@@ -183,6 +186,19 @@ class FakeRuntime:
     def vanish(self, name: str) -> None:
         """The container is gone without a trace, as after a pruned engine."""
         del self._observed[name]
+
+    def lose_node(self, node: str) -> None:
+        """The machine is gone: nobody knows what became of its containers."""
+        self.machines = [each for each in self.machines if each.name != node]
+        for name in self._observed:
+            if self.specs[name].node == node:
+                self._lose(name)
+
+    def _lose(self, name: str) -> None:
+        self.told.append(name)
+        self._observed[name] = Observed(
+            name, Status.EXITED, lost=True, labels=self._observed[name].labels
+        )
 
     def write_log(self, name: str, text: str, *, stream: str = Stream.OUT) -> None:
         """The model prints something; each line a second after the one before."""

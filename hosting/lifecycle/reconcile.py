@@ -105,7 +105,10 @@ def _check_replicas(model: HostedModel, ready: list[Replica], *, tools: Tools) -
         return
     now = tools.clock.now()
     reason = lost[-1].obituary if lost else "Its container is gone."
-    if model.failure_count and now - model.state_changed_at < STEADY:
+    node_lost = bool(lost) and lost[-1].node_lost
+    if node_lost:
+        machine.apply(model, Event.REPLICA_LOST, now=now, cause=reason)
+    elif model.failure_count and now - model.state_changed_at < STEADY:
         machine.apply(
             model,
             Event.CRASH_LOOP,
@@ -121,17 +124,18 @@ def _stop_unwanted(model: HostedModel, present: list[Replica], *, tools: Tools) 
     """Stop every replica that the model's state no longer asks for; returns the others."""
     kept = []
     for replica in present:
-        if _is_wanted(replica, model=model):
+        if _is_wanted(replica, model=model, tools=tools):
             kept.append(replica)
         else:
             replicas.stop(replica, tools=tools)
     return kept
 
 
-def _is_wanted(replica: Replica, *, model: HostedModel) -> bool:
-    if replica.status == ReplicaStatus.STARTING:
+def _is_wanted(replica: Replica, *, model: HostedModel, tools: Tools) -> bool:
+    if replica.status == ReplicaStatus.STARTING:  # a dead worker left it; its node may be gone, too
         starting = model.current_state in (State.AWAKENING, State.AWAKE)
-        return starting and targets.is_wanted(model, replica.revision_id)
+        there = any(node.name == replica.node for node in tools.runtime.nodes())
+        return starting and there and targets.is_wanted(model, replica.revision_id)
     if replica.status == ReplicaStatus.DRAINING:
         return model.current_state in (State.AWAKE, State.DRAINING)
     if replica.status == ReplicaStatus.READY:

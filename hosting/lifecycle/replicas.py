@@ -30,6 +30,7 @@ def bury(replica: Replica, *, tools: Tools) -> None:
     observed = tools.runtime.find(replica.name)
     replica.exit_code = observed.exit_code if observed else None
     replica.out_of_memory = bool(observed and observed.out_of_memory)
+    replica.node_lost = bool(observed and observed.lost)
     keeping.collect(replica, runtime=tools.runtime)
     replica.last_log_lines = reading.last_words(replica, count=KEPT_LOG_LINES)
     replica.status = ReplicaStatus.GONE
@@ -39,6 +40,7 @@ def bury(replica: Replica, *, tools: Tools) -> None:
             update_fields=[
                 "exit_code",
                 "out_of_memory",
+                "node_lost",
                 "last_log_lines",
                 "status",
                 "stopped_at",

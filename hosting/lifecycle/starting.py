@@ -31,6 +31,8 @@ from hosting.runtimes.base import Observed, ReplicaSpec, Resources, Status
 from hosting.states import Event, State
 
 BACKOFF = tuple(timedelta(seconds=each) for each in (1, 5, 30, 120))
+# So many machines in a row may go away under a start before it waits like one without room.
+MOST_MACHINES = 5
 # Between two looks at whether the container still runs and is still wanted.
 LOOK_EVERY_SECONDS = 0.25
 
@@ -49,6 +51,13 @@ class Failed:
 
     reason: str
     replica: Replica | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A replica whose machine went away before it answered: no fault of the model."""
+
+    replica: Replica
 
 
 def start(model: HostedModel, *, lease: Lease, tools: Tools) -> None:
@@ -83,9 +92,30 @@ def launch(
 ) -> Ready | Failed | capacity.Wait | None:
     """Start one replica of this revision and wait until it answers.
 
-    A revision that is new to traffic must answer the golden requests, too. None: it is no longer
-    wanted, its image is still being built, or the lease was lost. Wait: there is no room now.
+    A revision that is new to traffic must answer the golden requests, too. When its machine goes
+    away meanwhile, it is started on another. None: it is no longer wanted, its image is still being
+    built, or the lease was lost. Wait: there is no room now.
     """
+    for _ in range(MOST_MACHINES):
+        outcome = _launch_once(
+            model, revision, during=during, lease=lease, tools=tools, takes_traffic=takes_traffic
+        )
+        if not isinstance(outcome, Lost):
+            return outcome
+        if not lease.renew() or not _still_wanted(outcome.replica, during=during):
+            return None
+    return capacity.Wait("The machines it was started on went away.")
+
+
+def _launch_once(
+    model: HostedModel,
+    revision: Revision,
+    *,
+    during: State,
+    lease: Lease,
+    tools: Tools,
+    takes_traffic: bool,
+) -> Ready | Failed | Lost | capacity.Wait | None:
     try:
         if not builds.is_ready(revision, runtime=tools.runtime, now=tools.clock.now()):
             return None  # the build nudges us when it is done
@@ -172,7 +202,7 @@ def _wait_until_ready(
     during: State,
     lease: Lease,
     tools: Tools,
-) -> Ready | Failed | None:
+) -> Ready | Failed | Lost | None:
     revision = replica.revision
     protocol = protocols.get(revision.protocol)
     chosen = route_table.protocol_settings(revision)
@@ -195,6 +225,8 @@ def _wait_until_ready(
             observed = tools.runtime.find(replica.name) or Observed(replica.name, Status.EXITED)
             if observed.status == Status.EXITED or readiness == Readiness.FAILED:
                 replicas.bury(replica, tools=tools)
+                if replica.node_lost:
+                    return Lost(replica)
                 return _failed(model, revision, replica.obituary, replica=replica, tools=tools)
         if now >= budget_ends:
             replicas.bury(replica, tools=tools)
@@ -224,7 +256,9 @@ def _ask(
     return tools.probe(observed.host, observed.port, protocol=protocol, settings=chosen)
 
 
-def _examined(ready: Ready, *, during: State, lease: Lease, tools: Tools) -> Ready | Failed | None:
+def _examined(
+    ready: Ready, *, during: State, lease: Lease, tools: Tools
+) -> Ready | Failed | Lost | None:
     """Put the golden requests to a replica."""
     replica, observed = ready.replica, ready.observed
     refusal = golden.refusal(
@@ -237,6 +271,10 @@ def _examined(ready: Ready, *, during: State, lease: Lease, tools: Tools) -> Rea
     if refusal is None:
         return None
     if refusal:
+        found = tools.runtime.find(replica.name)
+        if found is not None and found.lost:
+            replicas.bury(replica, tools=tools)
+            return Lost(replica)
         return _failed(replica.model, replica.revision, refusal, replica=replica, tools=tools)
     return ready
 

@@ -43,6 +43,7 @@ class Replica(models.Model):
     stopped_at = models.DateTimeField(null=True)
     exit_code = models.IntegerField(null=True)
     out_of_memory = models.BooleanField(default=False)
+    node_lost = models.BooleanField(default=False)  # it went with its node, by no fault of its own
     last_log_lines = models.TextField(blank=True)  # kept when it ended otherwise than by our stop
 
     model_id: int
@@ -77,6 +78,8 @@ class Replica(models.Model):
     @property
     def obituary(self) -> str:
         """One sentence on how it ended by itself."""
+        if self.node_lost:
+            return "Its machine went away."
         if self.out_of_memory and self.exit_code == 137:
             return f"Its container ran out of memory ({self.revision.memory_mb} MiB)."
         if self.exit_code is None:

@@ -86,6 +86,7 @@ class Observed:
     exit_code: int | None = None
     out_of_memory: bool = False
     paused: bool = False  # running, but frozen: it takes connections and never answers
+    lost: bool = False  # exited, as far as can be told: its node went away
     labels: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -36,9 +36,11 @@ from hosting.runtimes.swarm_tasks import (
     GRACE_SECONDS,
     INTERNET,
     KILLED,
+    UP,
     WALLS,
     Machine,
     machine_of,
+    node_of,
     port_of,
     state_of,
     task_template,
@@ -331,10 +333,13 @@ class SwarmRuntime:
         task = that_ran(tasks)
         if _ENDED in labels and (task is None or state_of(task) in ALIVE):
             return Observed(name, Status.EXITED, labels=given)
+        node = node_of(service, task)
+        machine = self._look_at_machines().get(node)
+        if node and machine is None and (task is None or state_of(task) in ALIVE | {"orphaned"}):
+            return Observed(name, Status.EXITED, lost=True, labels=given)
         if task is None or state_of(task) in COMING:
             return Observed(name, Status.RUNNING, labels=given)
-        machine = self._look_at_machines().get(task.get("NodeID", ""))
-        if state_of(task) != "running" or machine is None:  # a node that is away takes its models
+        if state_of(task) != "running" or machine is None:
             container = task["Status"].get("ContainerStatus", {})
             code = container.get("ExitCode")
             killed = code == KILLED and state_of(task) == "failed" and _ENDED not in labels
@@ -384,7 +389,7 @@ class SwarmRuntime:
         now = time.monotonic()
         if now - self._asked_at > _NODES_FOR_SECONDS:
             nodes = self._client.nodes()
-            up = [each for each in nodes if each["Status"]["State"] == "ready"]
+            up = [each for each in nodes if each["Status"]["State"] in UP]
             self._machines = {each["ID"]: machine_of(each) for each in up}
             self._asked_at = now
         return self._machines

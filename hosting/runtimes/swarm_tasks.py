@@ -23,11 +23,14 @@ WALLS = "dormouse.walls"  # a label an operator gives to a node whose models are
 INTERNET = "dormouse.internet"  # likewise, to one that has a way out for models
 WAY_OUT = "dormouse-internet"  # the network there; both by scripts/node_internet.sh
 GRACE_SECONDS = 10
+_ON = "node.id=="
 KILLED = 128 + 9  # by the kernel for its memory, or by somebody
 COMING = frozenset(
     ("new", "pending", "assigned", "accepted", "preparing", "ready", "starting", "allocated")
 )
 ALIVE = COMING | {"running"}
+# A manager that has just taken over, or was restarted, has not heard of its nodes yet.
+UP = frozenset(("ready", "unknown"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,7 @@ def task_template(
 
 
 def _where(spec: ReplicaSpec) -> list[str]:
-    chosen = [] if spec.node == LOCAL else [f"node.id=={spec.node}"]
+    chosen = [] if spec.node == LOCAL else [_ON + spec.node]
     return chosen + ([f"node.labels.{INTERNET}==1"] if spec.internet else [])
 
 
@@ -111,7 +114,7 @@ def machine_of(row: Mapping[str, Any]) -> Machine:
         node,
         address,
         walled=WALLS in (row["Spec"].get("Labels") or {}),
-        takes_more=row["Spec"]["Availability"] == "active",
+        takes_more=row["Spec"]["Availability"] == "active" and row["Status"]["State"] == "ready",
     )
 
 
@@ -119,6 +122,15 @@ def that_ran(tasks: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
     """The task that has a node, or is to get one: not the one that was sent nowhere."""
     placed = [each for each in tasks if each.get("NodeID")]
     return min(placed, key=lambda each: str(each["CreatedAt"]), default=None)
+
+
+def node_of(service: Mapping[str, Any], task: Mapping[str, Any] | None) -> str:
+    """The node its task is on, or else the one it was chosen for; empty: any."""
+    if task is not None:
+        return str(task["NodeID"])
+    placement = service["Spec"]["TaskTemplate"].get("Placement") or {}
+    chosen = [each for each in placement.get("Constraints") or () if each.startswith(_ON)]
+    return str(chosen[0].removeprefix(_ON)) if chosen else ""
 
 
 def state_of(task: Mapping[str, Any]) -> str:

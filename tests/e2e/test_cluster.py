@@ -1,4 +1,4 @@
-"""The whole system on a cluster of three nodes: one dies under load, and who waits is served."""
+"""The whole system on a cluster of three nodes: two die in turn, and who waits is served."""
 
 import threading
 import time
@@ -20,6 +20,7 @@ pytestmark = pytest.mark.docker
 
 ECHO = {"protocol": "runway", "port": 9000, "command": "echo", "memory_mb": 128, "cpus": 0.5}
 CALLERS = 6
+WAITING = 20
 
 
 @pytest.fixture(scope="module")
@@ -56,31 +57,60 @@ def echo(manager: docker.APIClient, stack: Stack) -> Hosted:
     return stack.host(revision={**ECHO, "image": "on-every-node:1"})
 
 
-def close(manager: docker.APIClient, hostname: str) -> None:
-    """Place nothing more on this node."""
+@pytest.fixture
+def slow(manager: docker.APIClient, stack: Stack) -> Hosted:
+    loading = {"options": {"setup_seconds": 5}}
+    return stack.host(revision={**ECHO, **loading, "image": "on-every-node:1"})
+
+
+def make_available(manager: docker.APIClient, hostname: str, availability: str) -> None:
+    """Place more on this node ("active"), or nothing more ("pause")."""
     node = manager.inspect_node(hostname)
-    spec = {**node["Spec"], "Availability": "pause"}
+    spec = {**node["Spec"], "Availability": availability}
     manager.update_node(node["ID"], node["Version"]["Index"], cast(Any, spec))
+
+
+def nodes_with_replicas(manager: docker.APIClient) -> list[str]:
+    """The hostnames of the nodes that run one, one for each."""
+    up = {each["ID"]: each for each in manager.nodes() if each["Status"]["State"] == "ready"}
+    return [
+        up[each["NodeID"]]["Description"]["Hostname"]
+        for each in manager.tasks()
+        if each["Status"]["State"] == "running" and each["NodeID"] in up
+    ]
 
 
 def node_of_the_replica(manager: docker.APIClient) -> str:
     """The hostname of the node that runs the only one."""
-    up = {each["ID"]: each for each in manager.nodes() if each["Status"]["State"] == "ready"}
-    (place,) = (
-        up[each["NodeID"]]["Description"]["Hostname"]
-        for each in manager.tasks()
-        if each["Status"]["State"] == "running" and each["NodeID"] in up
-    )
-    return str(place)
+    (place,) = nodes_with_replicas(manager)
+    return place
+
+
+def test_a_node_that_dies_amid_a_wake_loses_no_held_request(
+    nodes: Nodes, manager: docker.APIClient, slow: Hosted
+) -> None:
+    make_available(manager, "node1", "pause")  # the manager's death would be the cluster's own
+    with ThreadPoolExecutor(WAITING) as callers:
+        waiting = [callers.submit(slow.query, text=str(number)) for number in range(WAITING)]
+        eventually(lambda: bool(nodes_with_replicas(manager)))
+        node = node_of_the_replica(manager)
+        nodes.cut(node)
+        answers = [each.result(90) for each in waiting]
+
+    assert [(each.status_code, each.text) for each in answers if each.status_code != 200] == []
+    assert slow.moves() == ["awakening", "awake"]
+    assert node_of_the_replica(manager) != node
+    slow.sleep()
 
 
 def test_a_node_that_dies_under_load_loses_no_held_request(
     nodes: Nodes, manager: docker.APIClient, echo: Hosted
 ) -> None:
-    close(manager, "node1")  # the manager's death would be the cluster's own
+    make_available(manager, "node1", "pause")
     first = echo.query(text="first")
     assert first.status_code == 200, first.text
     node = node_of_the_replica(manager)
+    make_available(manager, "node1", "active")  # it may be the last
     answers: list[tuple[float, int]] = []
     stop = threading.Event()
 
