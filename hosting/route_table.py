@@ -4,7 +4,7 @@ Redis only carries the table: it can be lost at any time and is written again by
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from functools import cache, partial
@@ -55,7 +55,7 @@ return 1
 def connection() -> redis.Redis:
     """The control plane's Redis, speaking str. Its calls raise redis.RedisError when it is away."""
     return redis.Redis.from_url(
-        settings.REDIS_URL, socket_timeout=5, socket_connect_timeout=2, decode_responses=True
+        settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2, decode_responses=True
     )
 
 
@@ -131,6 +131,19 @@ def publish_all() -> int:
         _withdraw(subdomain)
     connection().set(wire.ROUTES_EPOCH_KEY, 1)
     return len(behind)
+
+
+def news(known: Mapping[int, int]) -> tuple[list[wire.Route], bool]:
+    """The routes that a router lacks or has older ones of, and whether these are all of them.
+
+    `known` is what it has: model id to generation. Does without Redis, for when that is away.
+    """
+    hosted = dict(_hosted().values_list("pk", "generation"))
+    behind = [pk for pk, generation in hosted.items() if known.get(pk, -1) < generation]
+    gone = HostedModel.objects.filter(pk__in=known.keys() - hosted.keys())
+    all_of_them = [*gone.values_list("pk", flat=True), *behind]
+    some = all_of_them[:_READ_AT_ONCE]
+    return [build(model) for model in _with_rows().filter(pk__in=some)], some == all_of_them
 
 
 def is_published() -> bool:

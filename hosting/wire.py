@@ -19,8 +19,13 @@ long as it lives: how far answers are out. What it wrote after that may be count
 
 Leases: a router that needs units of a cap says so in a nudge (`LeaseStatement`); the control plane
 appends its `LeaseAnswer`s, a JSON list, to the Redis list `leases_key(router_id)`.
+
+Inquiries: a router that hears nothing of Redis sends the web process what it knows, JSON of model
+id to generation, as POST to `INQUIRY_PATH` of `INQUIRY_HOST`, with `inquiry_proof` as bearer token.
+The answer is JSON: "routes", those it lacks or has older ones of; "whole", false: there are more.
 """
 
+import hmac
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -38,6 +43,15 @@ ROUTER_LEASE_SECONDS = 10
 # What a request can be, as usage events and the rules on waking name it.
 ROUTES = ("status", "info", "query", "other")
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+
+
+INQUIRY_PATH = "/internal/routes/"
+INQUIRY_HOST = "routes.internal"
+
+
+def inquiry_proof(secret_key: str) -> str:
+    """By what the web process knows a router of its installation; does not give the key away."""
+    return hmac.new(secret_key.encode(), b"dormouse route inquiry", "sha256").hexdigest()
 
 
 def reports_key(router_id: str) -> str:
@@ -167,7 +181,11 @@ class Route:
     @classmethod
     def from_json(cls, text: str | bytes) -> "Route":
         """Read a route; unknown fields are ignored, so old and new planes can run side by side."""
-        data: dict[str, Any] = json.loads(text)
+        return cls.of(json.loads(text))
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> "Route":
+        """The same, of JSON that is read already."""
         known = {name: data[name] for name in cls.__slots__ if name in data}
         known["replicas"] = _addresses(known.get("replicas", ()))
         known["beside"] = tuple(_target(each) for each in known.get("beside", ()))

@@ -62,6 +62,7 @@ _ONE_SYSTEM = (
     "tests/e2e/test_deploys.py",
     "tests/e2e/test_documented_curl.py",
     "tests/e2e/test_npm_client.py",
+    "tests/e2e/test_without_redis.py",
 )
 
 

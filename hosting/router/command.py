@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 from hosting.router.config import Address, Config, Limits
+from hosting.wire import inquiry_proof
 
 # The workers of a supervisor that was killed let go of the port in a moment.
 _BUSY_SECONDS = 1.5
@@ -84,6 +85,7 @@ def read(arguments: list[str]) -> tuple[Config, argparse.Namespace]:
         limits = Limits().changed(given.limit)
     except ValueError as error:
         parser.error(f"--limit: {error}")
+    secret_key = os.environ.get("DORMOUSE_SECRET_KEY")
     config = Config(
         base_domain=given.base_domain.lower().strip("."),
         listen=tuple(given.listen or [Address("127.0.0.1", 8000)]),
@@ -94,6 +96,7 @@ def read(arguments: list[str]) -> tuple[Config, argparse.Namespace]:
         metrics=given.metrics,
         access_log=given.access_log,
         router_id=given.router_id,
+        inquiry_proof=inquiry_proof(secret_key) if secret_key else None,
         workers=given.workers,
         scheme=given.scheme,
         limits=limits,

@@ -82,10 +82,11 @@ class Config:
     spool: Path
     redis_url: str | None = None
     routes_file: Path | None = None
-    dashboard: Address | None = None
+    dashboard: Address | None = None  # the web process
     metrics: Address | None = None
     access_log: Path | None = None
     router_id: str = "router"
+    inquiry_proof: str | None = None  # shown to the web process when asking it for routes
     workers: int = 1
     scheme: str = "http"  # what callers see: "https" behind something that ends TLS
     limits: Limits = field(default_factory=Limits)

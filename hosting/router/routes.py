@@ -59,8 +59,13 @@ class RouteTable:
     def __len__(self) -> int:
         return len(self._endpoints)
 
+    def generations(self) -> dict[int, int]:
+        """What we know: of each model, by its id, the generation of its route."""
+        routes = [endpoint.route for endpoint in self._endpoints.values()]
+        return {route.model_id: route.generation for route in routes}
+
     def heard(self) -> None:
-        """The control plane's store answered: what we know is current."""
+        """The control plane told what it knows, or that nothing changed: we are current."""
         self._heard_at = self._clock()
 
     def stale(self, *, now: float) -> bool:
@@ -72,7 +77,7 @@ class RouteTable:
         self._stale_after = float("inf")
 
     def age(self, *, now: float) -> float:
-        """How long ago the control plane's store answered, in seconds."""
+        """How long ago the control plane told what it knows, in seconds."""
         return now - self._heard_at
 
     def apply(self, route: Route) -> None:
@@ -92,7 +97,9 @@ class RouteTable:
         for route in routes.values():
             self.apply(route)
         for subdomain in self._endpoints.keys() - routes.keys():
-            self._remove(subdomain, self._endpoints[subdomain].route.version)
+            model_id, generation = self._endpoints[subdomain].route.version
+            # Nobody said that it was removed: should the same come again, it is there after all.
+            self._remove(subdomain, (model_id, generation - 1))
         self.complete = True
 
     def _put(self, subdomain: str, endpoint: Endpoint | None, route: Route) -> None:

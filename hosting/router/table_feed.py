@@ -1,6 +1,7 @@
 """Keeps the route table current from Redis: changes as they are published, the whole at intervals.
 
-Whatever goes wrong with Redis, the table stays as it is and the router serves from it.
+Whatever goes wrong with Redis, the table stays as it is and the router serves from it; changes then
+come by `table_inquiry.py`.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 REREAD_SECONDS: Final = 5.0
 _LONGEST_PAUSE: Final = 2.0
+_PING_SECONDS: Final = 0.4
+_LOST_SECONDS: Final = 1.0
 
 
 class TableFeed:
@@ -32,34 +35,48 @@ class TableFeed:
         self._table = table
         self._reread_seconds = reread_seconds
         self._read: dict[bytes, tuple[bytes, Route]] = {}  # the last whole table, as text and read
+        self._heard_at = float("-inf")
         self.ready = asyncio.Event()  # the table was read once
+
+    def lost(self) -> bool:
+        """Whether changes may go unheard: Redis is gone, or has not said a word for a second."""
+        return time.monotonic() - self._heard_at > _LOST_SECONDS
 
     async def run(self) -> None:
         """Follow the table; reconnect for ever."""
         pause = 0.1
+        missed = False
         while True:
             try:
                 async with self._redis.pubsub(ignore_subscribe_messages=True) as subscription:
                     await subscription.subscribe(ROUTES_CHANNEL)
                     # Only now: what changes while the whole is read is then heard as well.
-                    await self._read_whole()
+                    # What changed while Redis was away is in there once the sweep has found it.
+                    await self._read_whole(all_there=not missed)
                     pause = 0.1
                     await self._follow(subscription)
             except (RedisError, OSError, TimeoutError) as error:
                 logger.warning("route table: Redis is away: %s", error)
+            self._heard_at = float("-inf")
+            missed = True
             await asyncio.sleep(pause)
             pause = min(_LONGEST_PAUSE, pause * 2)
 
     async def _follow(self, subscription: PubSub) -> None:
-        reread_at = time.monotonic() + self._reread_seconds
+        ping_at, reread_at = 0.0, time.monotonic() + self._reread_seconds
         while True:
-            left = reread_at - time.monotonic()
-            if left <= 0:
+            now = time.monotonic()
+            if now >= reread_at:
                 await self._read_whole()
-                reread_at = time.monotonic() + self._reread_seconds
+                reread_at = now + self._reread_seconds
+            if now >= ping_at:
+                await subscription.ping()
+                ping_at = now + _PING_SECONDS
+            message = await subscription.get_message(timeout=_PING_SECONDS)
+            if message is None:
                 continue
-            message = await subscription.get_message(timeout=left)
-            if message is not None and message["type"] == "message":
+            self._heard_at = time.monotonic()
+            if message["type"] == "message":
                 self._apply(message["data"])
 
     def _apply(self, text: bytes) -> None:
@@ -68,10 +85,11 @@ class TableFeed:
         except (ValueError, TypeError, KeyError):
             logger.exception("route table: a message makes no sense: %.200r", text)
 
-    async def _read_whole(self) -> None:
+    async def _read_whole(self, *, all_there: bool = True) -> None:
         async with asyncio.timeout(10):
             texts = cast(Mapping[bytes, bytes], await self._redis.hgetall(ROUTES_KEY))
-            whole = bool(await self._redis.exists(ROUTES_EPOCH_KEY))
+            whole = bool(await self._redis.exists(ROUTES_EPOCH_KEY)) and all_there
+        self._heard_at = time.monotonic()
         self._table.heard()
         read: dict[bytes, tuple[bytes, Route]] = {}
         for name, text in texts.items():

@@ -19,6 +19,7 @@ from hosting.router.node import Node
 from hosting.router.reports import Reporter
 from hosting.router.spool import Spool
 from hosting.router.table_feed import TableFeed
+from hosting.router.table_inquiry import TableInquiry
 
 logger = logging.getLogger(__name__)
 
@@ -103,7 +104,7 @@ async def _connect(
     )
     feed = TableFeed(redis, node.table)
     reporter = Reporter(redis, node.table, router_id=spool.name)
-    following = asyncio.get_running_loop().create_task(_guarded(feed.run()))
+    fed = _fed(config, node, feed)
     try:  # no 503 for the first callers; but a Redis that is away must not keep us from starting
         async with asyncio.timeout(_TABLE_SECONDS):
             await feed.ready.wait()
@@ -111,9 +112,23 @@ async def _connect(
         logger.warning("starting without a route table: Redis does not answer")
 
     async def follow() -> None:
-        await following
+        await fed
 
     return redis, reporter, [follow(), reporter.run(), node.leases.run(redis)]
+
+
+def _fed(config: Config, node: Node, feed: TableFeed) -> asyncio.Future[list[None]]:
+    """Start what keeps the table current."""
+    jobs = [feed.run()]
+    if config.dashboard is not None and config.inquiry_proof is not None:
+        proof = config.inquiry_proof
+        jobs.append(TableInquiry(config.dashboard, proof=proof, feed=feed, table=node.table).run())
+    else:
+        logger.warning(
+            "changes of routes wait for Redis whenever it is away: "
+            "set --dashboard and DORMOUSE_SECRET_KEY to have the web process asked"
+        )
+    return asyncio.gather(*(asyncio.ensure_future(_guarded(job)) for job in jobs))
 
 
 async def _guarded(job: Coroutine[None, None, None]) -> None:

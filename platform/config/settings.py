@@ -5,6 +5,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import django_stubs_ext
 
 from config import env as environment
+from hosting.wire import INQUIRY_HOST
 
 django_stubs_ext.monkeypatch()
 
@@ -16,7 +17,7 @@ SECRETS_KEYS = [key for key in ENV.secrets_keys.split(",") if key]
 MODEL_SECRETS_DIR = ENV.model_secrets_dir
 MODEL_SECRETS_VOLUME = ENV.model_secrets_volume
 DEBUG = ENV.debug
-ALLOWED_HOSTS = ENV.dashboard_hosts
+ALLOWED_HOSTS = [*ENV.dashboard_hosts, INQUIRY_HOST]
 
 BASE_DOMAIN = ENV.base_domain
 PUBLIC_SCHEME = ENV.public_scheme
@@ -143,7 +144,12 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = ENV.redis_url
 CACHES = {
-    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        # Only limits are counted in it: a Redis that hangs must not keep people waiting for long.
+        "OPTIONS": {"socket_timeout": 1, "socket_connect_timeout": 1},
+    }
 }
 
 AUTH_USER_MODEL = "accounts.User"

@@ -7,6 +7,7 @@ urlpatterns = [
     path("api/v1/", include("hosting.api.urls")),
     path("healthz/", include("hosting.api.health")),
     path("webhooks/", include("hosting.api.webhooks")),
+    path("", include("hosting.api.inquiries")),
     path("operator/", admin.site.urls),
     path("accounts/", include("allauth.urls")),
     path("", include("dashboard.urls")),

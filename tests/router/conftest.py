@@ -1,9 +1,11 @@
 """A Redis, a control plane, a model and a router for each test that asks."""
 
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +55,25 @@ class OwnRedis:
                 return bool(client.ping())
         except redis.RedisError:
             return False
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Meanwhile nobody listens there."""
+        self.stop()
+        try:
+            yield
+        finally:
+            self.start()
+
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """Meanwhile it refuses nothing and answers nothing."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
 
     def stop(self) -> None:
         if self._process is not None:
