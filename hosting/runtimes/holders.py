@@ -91,7 +91,7 @@ class Holders:
                     read_only=True,
                     mem_limit="16m",
                     memswap_limit="16m",
-                    pids_limit=4,
+                    pids_limit=32,  # the starter's threads count too, and vary with the load
                     cap_drop=["ALL"],
                     security_opt=["no-new-privileges"],
                     log_config=LogConfig(type=LogConfig.types.JSON, config=box.LOG_OPTIONS),
