@@ -15,6 +15,9 @@ from docker.errors import APIError, DockerException
 from hosting.errors import ReplicaFailed, RuntimeUnavailable
 from hosting.runtimes.base import Login
 
+# The states of a container whose processes are there.
+RUNNING = ("running", "paused", "restarting")
+
 _ANSWER_WITHIN_SECONDS = 30
 _DEFAULT_ADDRESS = "unix:///var/run/docker.sock"
 _NOT_THERE = "The container engine doesn't answer. Start Docker, then try again."

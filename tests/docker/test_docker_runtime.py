@@ -7,6 +7,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import docker
 import pytest
@@ -14,9 +15,10 @@ from docker.types import HostConfig
 
 from hosting import catalogue
 from hosting.errors import ReplicaFailed, RuntimeUnavailable
-from hosting.runtimes import docker_box, registry
+from hosting.runtimes import cgroup_freezer, docker_box, registry
 from hosting.runtimes.base import Resources, Status
 from hosting.runtimes.docker import DockerRuntime
+from hosting.runtimes.docker_freezer import DockerFreezer
 from hosting.runtimes.docker_images import DockerImages
 from tests import worlds
 from tests.worlds import ask, eventually, ready, said, spec
@@ -204,6 +206,12 @@ def test_holders_that_are_no_longer_wanted_are_removed(docker_world, held, engin
     assert sorted(each["Labels"]["dormouse.holder.of"] for each in kept) == ["m2", "m3"]
 
 
+def test_a_holder_may_have_the_processes_that_starting_it_takes(docker_world, held, engine):
+    made = engine.api.inspect_container(docker_world.runtime._holders._name(held))
+
+    assert made["HostConfig"]["PidsLimit"] >= 32  # with 4, some starts on a busy machine failed
+
+
 def test_a_model_starts_without_a_holder_where_there_is_none(docker_world):
     assert ready(docker_world.start(spec("cold", holder="m9"))).status is Status.RUNNING
 
@@ -214,6 +222,123 @@ def test_a_replica_whose_holder_is_gone_counts_as_ended(docker_world, held, engi
 
     assert docker_world.runtime.find("cut-off").status is Status.EXITED
     assert [each.status for each in docker_world.runtime.replicas()] == [Status.EXITED]
+
+
+def by_the_engine(runtime, folder):
+    """The same, as for a worker that can't reach the kernel's freezer."""
+    runtime._freezer = DockerFreezer(runtime._engine, cgroups=folder)
+    return runtime
+
+
+def stands_still(observed):
+    try:
+        ask(observed, "/healthcheck", timeout=0.5)
+    except TimeoutError:
+        return True
+    return False
+
+
+def paused_by_the_engine(docker_world, engine, name):
+    found = engine.api.inspect_container(docker_world.runtime._container(name))
+    return found["State"]["Paused"]
+
+
+kernel = pytest.mark.skipif(
+    not cgroup_freezer.obeys(), reason="only root on the engine's machine tells the kernel"
+)
+
+
+@kernel
+def test_a_paused_model_stands_still_and_the_engine_was_not_asked(docker_world, engine):
+    started = ready(docker_world.start(spec("still")))
+
+    docker_world.runtime.pause("still")
+    still = stands_still(started)
+    seen = docker_world.runtime.find("still"), *docker_world.reopened().replicas()
+    resumed = docker_world.reopened().resume("still")
+
+    assert not paused_by_the_engine(docker_world, engine, "still")
+    assert [each.paused for each in seen] == [True, True]
+    assert (still, resumed) == (True, True)
+    assert ask(started, "/healthcheck")[0] == 200
+
+
+def test_where_the_kernel_is_out_of_reach_the_engine_pauses(docker_world, engine, tmp_path):
+    runtime = by_the_engine(docker_world.reopened(), tmp_path)
+    started = ready(docker_world.start(spec("asked")))
+
+    runtime.pause("asked")
+    paused = paused_by_the_engine(docker_world, engine, "asked")
+    seen = runtime.find("asked").paused, docker_world.runtime.find("asked").paused
+    resumed = runtime.resume("asked")
+
+    assert (paused, seen, resumed) == (True, (True, True), True)
+    assert ask(started, "/healthcheck")[0] == 200
+
+
+def test_what_an_earlier_version_paused_by_the_engine_is_resumed(docker_world, engine):
+    started = ready(docker_world.start(spec("older")))
+    engine.api.pause(docker_world.runtime._container("older"))
+
+    resumed = docker_world.reopened().resume("older")
+
+    assert resumed
+    assert not paused_by_the_engine(docker_world, engine, "older")
+    assert ask(started, "/healthcheck")[0] == 200
+
+
+@kernel
+def test_what_the_engine_paused_since_we_looked_is_resumed_and_stopped(docker_world, engine):
+    started = ready(docker_world.start(spec("since")))
+    engine.api.pause(docker_world.runtime._container("since"))
+
+    assert docker_world.runtime.resume("since")
+    assert ask(started, "/healthcheck")[0] == 200
+    assert not docker_world.runtime.find("since").paused
+    docker_world.runtime.stop("since", grace_seconds=10)
+    assert docker_world.runtime.find("since") is None
+
+
+@pytest.mark.parametrize("ending", ["end", "stop"])
+def test_a_paused_model_hears_sigterm(docker_world, ending):
+    ready(docker_world.start(spec("heard")))
+    docker_world.runtime.pause("heard")
+    begun = time.monotonic()
+
+    getattr(docker_world.reopened(), ending)("heard", grace_seconds=10)
+
+    assert time.monotonic() - begun < 5
+    left = docker_world.runtime.find("heard")
+    assert left is None or left.status is Status.EXITED
+
+
+@kernel
+def test_a_frozen_model_that_an_operator_kills_has_ended(docker_world, engine):
+    ready(docker_world.start(spec("shot")))
+    docker_world.runtime.pause("shot")
+
+    engine.api.kill(docker_world.runtime._container("shot"))
+    eventually(lambda: docker_world.runtime.find("shot").status is Status.EXITED)
+
+    assert not docker_world.runtime.resume("shot")
+    assert docker_world.runtime.find("shot").exit_code == 137
+
+
+@pytest.mark.parametrize("unified", ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"])
+def test_the_second_version_of_control_groups_freezes_too(docker_world, unified):
+    started = ready(docker_world.start(spec("second")))
+    box = docker_world.runtime._engine.client.inspect_container(
+        docker_world.runtime._container("second")
+    )
+    freezer = cgroup_freezer.find(box["Id"], root=Path(unified))
+    if freezer is None or freezer.version.switch != "cgroup.freeze":
+        pytest.skip("no container's group of version 2 there")
+
+    froze = freezer.freeze(), freezer.is_frozen(), stands_still(started)
+    thawed = freezer.thaw(), freezer.is_frozen()
+
+    assert (froze, thawed) == ((True, True, True), (True, False))
+    assert ask(started, "/healthcheck")[0] == 200
 
 
 def test_of_workers_that_build_the_same_at_once_the_first_names_the_image(

@@ -214,6 +214,23 @@ def test_a_paused_replica_can_be_stopped(world):
     assert world.runtime.find("replica-17") is None
 
 
+def test_a_restarted_worker_sees_what_is_paused_and_resumes_it(world):
+    if not world.runtime.pauses:
+        pytest.skip("this runtime can't pause")
+    started = world.start(spec("replica-27"))
+    world.answers(started)
+    world.runtime.pause("replica-27")
+
+    found = eventually(lambda: (seen := world.reopened().find("replica-27")).paused and seen)
+    listed = world.reopened().replicas()
+    resumed = world.reopened().resume("replica-27")
+
+    assert listed == [found]
+    assert resumed
+    assert world.runtime.replicas() == [started]
+    world.answers(started)
+
+
 def test_what_has_ended_or_never_was_can_not_be_resumed(world):
     world.end(world.start(spec("replica-18")))
     eventually(lambda: world.runtime.find("replica-18").status is Status.EXITED)
