@@ -2,13 +2,14 @@
 
 import itertools
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from django.conf import settings
+from django.db import transaction
 
 from accounts.models import Team
 from hosting import route_table, wire
@@ -20,6 +21,18 @@ from tests.fakes import FakeClock, FakeProbe, FakeRuntime
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 _numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def shared_rows(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """The database for rows that all tests of a file begin with; they go when the file is done.
+
+    The `db` of a test is then a savepoint inside, so what a test does to these rows ends with it.
+    Not for files with transactional tests.
+    """
+    with django_db_blocker.unblock(), transaction.atomic():
+        yield
+        transaction.set_rollback(True)
 
 
 @pytest.fixture

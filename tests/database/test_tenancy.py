@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.cache import cache
 from django.urls import URLPattern
 from django.utils import timezone
 
@@ -48,7 +49,14 @@ class Stage:
 
 
 @pytest.fixture
-def stage(db: None) -> Stage:
+def stage(db: None, made: Stage) -> Stage:
+    """What was made once, as it was made; and nobody has asked anything this minute."""
+    cache.clear()
+    return made
+
+
+@pytest.fixture(scope="module")
+def made(shared_rows: None) -> Stage:
     now = timezone.now()
     owner, foreign = make_member(), make_member(email="stranger@elsewhere.org")
     own, theirs = (
