@@ -219,18 +219,27 @@ class FakeClock:
 
     def __init__(self, now: datetime) -> None:
         self.time = now
+        self.passed = 0.0
         self.on_sleep: Callable[[datetime], None] = lambda _: None
 
     def now(self) -> datetime:
         return self.time
 
+    def monotonic(self) -> float:
+        return self.passed
+
     def sleep(self, seconds: float) -> None:
-        self.time += timedelta(seconds=seconds)
+        self.advance(seconds=seconds)
         self.on_sleep(self.time)
 
     def advance(self, **duration: float) -> datetime:
         """Let time pass, e.g. `advance(minutes=5)`; returns the new time."""
-        self.time += timedelta(**duration)
+        self.passed += timedelta(**duration).total_seconds()
+        return self.set(**duration)
+
+    def set(self, **difference: float) -> datetime:
+        """Somebody sets the clock, e.g. `set(hours=-1)`: no time passes; returns the new time."""
+        self.time += timedelta(**difference)
         return self.time
 
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 from hosting import nudges, wire
 from hosting.billing import books, leases
 from hosting.errors import ModelInactive, RuntimeUnavailable, WakeBackoff
-from hosting.lifecycle import builds, describing, engine
+from hosting.lifecycle import builds, describing, engine, set_clock
 from hosting.lifecycle.clock import SystemClock
 from hosting.lifecycle.holding import hold
 from hosting.lifecycle.readiness import probe
@@ -19,10 +19,14 @@ from hosting.lifecycle.tools import Tools
 from hosting.models import HostedModel
 from hosting.tokens import note_used
 
+_lead = set_clock.Lead()
+
 
 def tools() -> Tools:
-    """The real engine, the real prober, the real clock."""
-    return Tools(runtime=engine.runtime(), probe=probe, clock=SystemClock())
+    """The real engine, the real prober, the real clock, which may have been set since."""
+    clock = SystemClock()
+    set_clock.mend_if_set(_lead, clock=clock)
+    return Tools(runtime=engine.runtime(), probe=probe, clock=clock)
 
 
 @shared_task(

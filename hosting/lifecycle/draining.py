@@ -14,6 +14,7 @@ from django.db.models import Max
 
 from hosting import route_table, wire
 from hosting.lifecycle import machine, warmth
+from hosting.lifecycle.clock import CLOCKS_APART
 from hosting.models import HostedModel, UsageRecord
 from hosting.states import Event, State
 
@@ -60,7 +61,7 @@ def start_draining_idle(*, now: datetime) -> int:
         reports = read_reports(now=now)
     except redis.RedisError:
         return 0
-    last_usage = _last_usage(quiet_long)
+    last_usage = _last_usage(quiet_long, now=now)
     return sum(
         machine.apply(
             model,
@@ -122,12 +123,17 @@ def is_released(reports: list[wire.Report], *, routers: int, model: HostedModel)
     return released >= routers
 
 
-def _last_usage(models: list[HostedModel]) -> dict[int, datetime]:
-    """When each model was last used, as the ledger says; at the least when it woke."""
+def _last_usage(models: list[HostedModel], *, now: datetime) -> dict[int, datetime]:
+    """When each model was last used, as the ledger says; at the least when it woke.
+
+    What is dated ahead of a clock that was set back is left to the routers to tell.
+    """
     since = min(model.state_changed_at for model in models)
     rows = (
         UsageRecord.objects.filter(
-            model_id__in=[model.pk for model in models], arrived_at__gte=since
+            model_id__in=[model.pk for model in models],
+            arrived_at__gte=since,
+            arrived_at__lte=now + CLOCKS_APART,
         )
         .values_list("model_id")
         .annotate(last=Max("arrived_at"))

@@ -6,17 +6,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
-from hosting.lifecycle.clock import Clock
+from django.db.models import Q
+
+from hosting.lifecycle.clock import CLOCKS_APART, Clock
 from hosting.models import HostedModel
 
 DURATION = timedelta(seconds=15)
+# No lease ends later than this, even by another machine's clock.
+_LATEST = DURATION + CLOCKS_APART
 
 # The lease and the row as it is now, in one statement: a wake has no time for two.
 _TAKE = """
 UPDATE hosting_hostedmodel SET lease_holder = %s, lease_until = %s
-WHERE id = %s AND (lease_until IS NULL OR lease_until < %s)
+WHERE id = %s AND (lease_until IS NULL OR lease_until < %s OR lease_until > %s)
 RETURNING *
 """
+
+
+def free(*, now: datetime, prefix: str = "") -> Q:
+    """The models whose lease anyone may take; `prefix` leads to them from another table."""
+    until = f"{prefix}lease_until"
+    over = Q((f"{until}__lt", now)) | Q((f"{until}__gt", now + _LATEST))
+    return Q((until, None)) | over
 
 
 class Lease:
@@ -31,7 +42,7 @@ class Lease:
     def renew(self) -> bool:
         """Extend when a third is gone; False when it was lost, and the holder must stop acting."""
         now = self._clock.now()
-        if self.until - now > DURATION * 2 / 3:
+        if DURATION * 2 / 3 < self.until - now <= DURATION:
             return True
         mine = HostedModel.objects.filter(pk=self.model.pk, lease_holder=self.holder)
         self.until = now + DURATION
@@ -43,7 +54,7 @@ def lease(model_id: int, *, clock: Clock) -> Iterator[Lease | None]:
     """Take the model's lease for the block; None when somebody else holds it."""
     now, holder = clock.now(), uuid.uuid4().hex
     until = now + DURATION
-    taken = list(HostedModel.objects.raw(_TAKE, [holder, until, model_id, now]))
+    taken = list(HostedModel.objects.raw(_TAKE, [holder, until, model_id, now, now + _LATEST]))
     if not taken:
         yield None
         return

@@ -206,18 +206,20 @@ def _wait_until_ready(
     revision = replica.revision
     protocol = protocols.get(revision.protocol)
     chosen = route_table.protocol_settings(revision)
-    began = replica.started_at or tools.clock.now()
-    budget_ends = began + timedelta(seconds=model.startup_timeout_seconds)
-    next_look = tools.clock.now()
+    budget = timedelta(seconds=model.startup_timeout_seconds)
+    spent = tools.clock.now() - (replica.started_at or tools.clock.now())
+    # From here on without the clock, which may be set meanwhile.
+    budget_ends = tools.clock.monotonic() + (budget - max(spent, timedelta())).total_seconds()
+    next_look = tools.clock.monotonic()
     for pause in intervals():
         readiness = _ask(observed, protocol, chosen, tools=tools)
-        now = tools.clock.now()
+        now = tools.clock.monotonic()
         if readiness != Readiness.CLOSED and replica.listening_at is None:
-            replica.listening_at = now  # written when it is ready
+            replica.listening_at = tools.clock.now()  # written when it is ready
         if readiness == Readiness.READY:
             return Ready(replica, observed)
         if now >= next_look or readiness == Readiness.FAILED:
-            next_look = now + timedelta(seconds=LOOK_EVERY_SECONDS)
+            next_look = now + LOOK_EVERY_SECONDS
             if not lease.renew() or not _still_wanted(replica, during=during):
                 return None
             if during == State.AWAKE and _bury_dead(model, tools=tools):

@@ -15,7 +15,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from hosting import nudges, route_table
 from hosting.errors import RuntimeUnavailable
-from hosting.lifecycle import builds, dozing, draining, scaling, targets, trials
+from hosting.lifecycle import builds, dozing, draining, leases, scaling, targets, trials
 from hosting.lifecycle.tools import Tools
 from hosting.models import Build, HostedModel, Replica, Target
 from hosting.models.build import BuildStatus
@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 _LOCK = 0x444F524D  # any number of ours: only one sweep at a time
 _REPUBLISH_EVERY_SECONDS = 30
+FRESH_KEY = "dormouse:routes:fresh"  # there for so long after the route table was compared
 
 
 def sweep(*, tools: Tools) -> None:
@@ -50,7 +51,7 @@ def sweep(*, tools: Tools) -> None:
 
 def _unfinished(now: datetime) -> set[int]:
     """Models in a state somebody must lead out of, or with a replica that is to change."""
-    unled = Q(lease_until=None) | Q(lease_until__lt=now)
+    unled = leases.free(now=now)
     transient = HostedModel.objects.filter(unled, state__in=TRANSIENT)
     resting = HostedModel.objects.filter(
         unled,
@@ -77,7 +78,7 @@ def _unfinished(now: datetime) -> set[int]:
 def _without_a_replica(now: datetime) -> QuerySet[Target, int]:
     """Awake models that lack a replica of a revision in use beside the current one."""
     due = Q(retry_at=None) | Q(retry_at__lte=now)
-    unled = Q(model__lease_until=None) | Q(model__lease_until__lt=now)
+    unled = leases.free(now=now, prefix="model__")
     there = Replica.objects.filter(revision=OuterRef("revision"), status=ReplicaStatus.READY)
     lacking = Target.objects.filter(due, unled, ~Exists(there), model__state=State.AWAKE)
     return lacking.values_list("model_id", flat=True)
@@ -127,9 +128,7 @@ def _abandoned_builds(now: datetime) -> list[Build]:
 def _keep_published(now: datetime) -> None:
     """Write the route table again when Redis has lost it, and now and then in any case."""
     try:
-        due = route_table.connection().set(
-            "dormouse:routes:fresh", 1, nx=True, ex=_REPUBLISH_EVERY_SECONDS
-        )
+        due = route_table.connection().set(FRESH_KEY, 1, nx=True, ex=_REPUBLISH_EVERY_SECONDS)
         if due or not route_table.is_published():
             route_table.publish_all()
     except redis.RedisError as error:

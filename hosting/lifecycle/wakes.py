@@ -35,7 +35,7 @@ def under_way(model: HostedModel, *, replica: Replica | None, now: datetime) -> 
     asked_at = datetime.fromtimestamp(asker.asked_at, UTC) if asker.asked_at else taken_at
     resumed = replica is not None and replica.ready_at is not None
     started = None if resumed else replica
-    return Wake(
+    wake = Wake(
         model=model,
         revision_id=replica.revision_id if replica else model.revision_id,
         replica=replica,
@@ -45,8 +45,7 @@ def under_way(model: HostedModel, *, replica: Replica | None, now: datetime) -> 
         route=asker.route[:10],
         method=asker.method[:10],
         address=asker.address[:45],
-        # Two clocks: a router's may be ahead of ours.
-        asked_at=min(asked_at, taken_at),
+        asked_at=asked_at,
         taken_at=taken_at,
         prepared_at=started.created_at if started else None,
         started_at=started.started_at if started else None,
@@ -54,6 +53,12 @@ def under_way(model: HostedModel, *, replica: Replica | None, now: datetime) -> 
         ended_at=now,
         outcome=WakeOutcome.GIVEN_UP,
     )
+    # A router's clock may be ahead of ours, and ours may have been set back meanwhile.
+    latest = now
+    for name, at in reversed(wake.moments):
+        latest = min(latest, at)
+        setattr(wake, f"{name}_at", latest)
+    return wake
 
 
 def record(

@@ -19,7 +19,7 @@ class Transition(models.Model):
     model_id: int
 
     class Meta:
-        ordering = ["-at", "-pk"]
+        ordering = ["-pk"]  # as they were written, whatever the clock was set to meanwhile
         constraints = [
             models.UniqueConstraint(
                 fields=["model", "generation"], name="transition_once_per_generation"

@@ -278,6 +278,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 }
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULER = "workers.beat:SteadyScheduler"
 
 LOGGING = {
     "version": 1,
