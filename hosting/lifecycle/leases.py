@@ -45,8 +45,10 @@ class Lease:
         if DURATION * 2 / 3 < self.until - now <= DURATION:
             return True
         mine = HostedModel.objects.filter(pk=self.model.pk, lease_holder=self.holder)
+        if not mine.update(lease_until=now + DURATION):
+            return False
         self.until = now + DURATION
-        return bool(mine.update(lease_until=self.until))
+        return True
 
 
 @contextmanager

@@ -184,6 +184,14 @@ def test_a_holder_that_slept_through_its_lease_pauses_nothing(drowsy, tools, run
     assert not runtime.find(runtime.started[0]).paused
 
 
+def test_a_lease_that_was_lost_stays_lost(drowsy, clock):
+    with leases.lease(drowsy.pk, clock=clock) as late:
+        clock.advance(seconds=60)
+        HostedModel.objects.filter(pk=drowsy.pk).update(lease_holder="another")
+
+        assert [late.renew() for _ in range(2)] == [False, False]
+
+
 def test_an_awake_model_that_was_paused_behind_our_back_is_resumed(model, tools, runtime, nudged):
     operations.wake(model, cause="request", now=NOON)
     reconcile(model.pk, tools=tools)
