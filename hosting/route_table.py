@@ -75,20 +75,21 @@ def publish(model_id: int) -> None:
         logger.warning("route of %s not published, the sweep will: %s", model, error)
 
 
-def publish_move_on_commit(model: HostedModel) -> None:
+def publish_move_on_commit(model: HostedModel, *, read: int) -> None:
     """Publish the state the model was just given, once the running transaction is committed.
 
-    The table's own route is taken over when it is the one before this: all but the state is then
-    as it was, and a wake saves the reading of tokens, revision and replicas.
+    `read` is the generation it was moved from. The table's own route is taken over when it is of
+    that: all but the state is then as it was, and a wake saves the reading of tokens, revision and
+    replicas.
     """
-    transaction.on_commit(partial(_publish_move, model, generation=model.generation))
+    transaction.on_commit(partial(_publish_move, model, read=read, generation=model.generation))
 
 
-def _publish_move(model: HostedModel, *, generation: int) -> None:
+def _publish_move(model: HostedModel, *, read: int, generation: int) -> None:
     try:
         text = connection().hget(wire.ROUTES_KEY, model.subdomain)
         known = wire.Route.from_json(text) if text else None
-        adjoins = known is not None and known.version == (model.pk, generation - 1)
+        adjoins = known is not None and known.version == (model.pk, read)
         if known is None or not adjoins or model.generation != generation or known.beside:
             publish(model.pk)
             return

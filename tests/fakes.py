@@ -48,6 +48,7 @@ class FakeRuntime:
     stopped: list[str] = field(default_factory=list)
     paused: list[str] = field(default_factory=list)
     resumed: list[str] = field(default_factory=list)
+    on_resume: Callable[[str], None] = lambda _: None
     specs: dict[str, ReplicaSpec] = field(default_factory=dict)
     outputs: dict[str, str] = field(default_factory=dict)  # image -> what one run prints
     labels: dict[tuple[str, str], str] = field(default_factory=dict)  # image, label -> text
@@ -128,6 +129,7 @@ class FakeRuntime:
             return False
         self._observed[name] = replace(self._observed[name], paused=False)
         self.resumed.append(name)
+        self.on_resume(name)
         return True
 
     def _is_running(self, name: str) -> bool:

@@ -1,5 +1,7 @@
-"""The only writer of state. Every move is one guarded UPDATE and leaves one Transition row."""
+"""The only writer of state. Moves are one guarded UPDATE and leave a Transition row each."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
@@ -14,6 +16,15 @@ from hosting.states import Event, State, after
 
 # Another writer can win each round; more rounds than this mean a bug, not bad luck.
 MOST_ROUNDS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What happened to a model, and when; `cause` is who or what did it."""
+
+    event: Event
+    at: datetime
+    cause: str = ""
 
 
 def apply(
@@ -33,56 +44,75 @@ def apply(
     nudged to act, unless the caller acts itself.
     """
     # The instance may be fresh, and a wake has no time for reading twice: the guard tells.
-    attempt = partial(
-        _try, model, event, now=now, cause=cause, nudge=nudge, replica=replica, fields=fields
-    )
+    move = Move(event, now, cause)
+    attempt = partial(apply_as_read, model, [move], nudge=nudge, replica=replica, **fields)
     if attempt():
         return True
     for _ in range(MOST_ROUNDS):
         model.refresh_from_db()
-        if after(model.current_state, event) is None:
+        if not _states(model, [move]):
             return False
         if attempt():
             return True
     raise RuntimeError(f"{model} was changed by others {MOST_ROUNDS} times in a row")
 
 
-def _try(
+def apply_as_read(
     model: HostedModel,
-    event: Event,
+    moves: Sequence[Move],
     *,
-    now: datetime,
-    cause: str,
-    nudge: bool,
-    replica: Replica | None,
-    fields: dict[str, object],
+    nudge: bool = True,
+    replica: Replica | None = None,
+    **fields: object,
 ) -> bool:
-    """Move the model from the state and generation of the instance, unless the row has others."""
-    target = after(model.current_state, event)
-    if target is None:
+    """Make these moves, all or none, in one commit; False when the row is newer than `model`.
+
+    For who decides by what the instance says; otherwise as `apply`. One route is published.
+    """
+    read, states = model.generation, _states(model, moves)
+    if not states:
         return False
-    moved_to = {"state": target, "state_changed_at": now, "wait_reason": "", **fields}
+    moved_to = {"state": states[-1], "state_changed_at": moves[-1].at, "wait_reason": "", **fields}
     with transaction.atomic(savepoint=False):
-        unmoved = HostedModel.objects.filter(pk=model.pk, generation=model.generation)
-        if not unmoved.update(generation=F("generation") + 1, **moved_to):
+        unmoved = HostedModel.objects.filter(pk=model.pk, generation=read)
+        if not unmoved.update(generation=F("generation") + len(moves), **moved_to):
             return False
-        Transition.objects.create(
-            model_id=model.pk,
-            generation=model.generation + 1,
-            from_state=model.state,
-            to_state=target,
-            event=event,
-            cause=cause[:200],
-            at=now,
-        )
-        if model.state == State.AWAKENING:
-            wakes.record(model, target=target, replica=replica, reason=cause, now=now)
-        for name, value in {**moved_to, "generation": model.generation + 1}.items():
-            setattr(model, name, value)
-        route_table.publish_move_on_commit(model)
+        history = []
+        for move, state in zip(moves, states, strict=True):
+            history.append(_transition(model, move, to=state))
+            if model.state == State.AWAKENING:
+                wakes.record(model, target=state, replica=replica, reason=move.cause, now=move.at)
+            now = {**moved_to, "state": state, "state_changed_at": move.at}
+            for name, value in {**now, "generation": model.generation + 1}.items():
+                setattr(model, name, value)
+        Transition.objects.bulk_create(history)
+        route_table.publish_move_on_commit(model, read=read)
         if nudge:
             nudge_on_commit(model.pk)
     return True
+
+
+def _states(model: HostedModel, moves: Sequence[Move]) -> list[State]:
+    """Where each of the moves leads; none of them anywhere, if one doesn't."""
+    states: list[State] = []
+    for move in moves:
+        state = after(states[-1] if states else model.current_state, move.event)
+        if state is None:
+            return []
+        states.append(state)
+    return states
+
+
+def _transition(model: HostedModel, move: Move, *, to: State) -> Transition:
+    return Transition(
+        model_id=model.pk,
+        generation=model.generation + 1,
+        from_state=model.state,
+        to_state=to,
+        event=move.event,
+        cause=move.cause[:200],
+        at=move.at,
+    )
 
 
 def nudge_on_commit(model_id: int) -> None:

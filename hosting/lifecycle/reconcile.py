@@ -17,6 +17,7 @@ from hosting.lifecycle import (
     targets,
 )
 from hosting.lifecycle.leases import Lease, lease
+from hosting.lifecycle.machine import Move
 from hosting.lifecycle.tools import Tools
 from hosting.models import HostedModel, Replica
 from hosting.models.replica import ReplicaStatus
@@ -53,14 +54,20 @@ def wake(model_id: int, *, asker: Asker, tools: Tools, revision: int = 0) -> Non
         model = held.model if held else HostedModel.objects.get(pk=model_id)
         seen = model.generation
         present = _present(model) if held else []
-        resuming = dozing.begin_to_resume(model, present, tools=tools)
-        operations.wake_as_read(
-            model, cause="request", now=now, asker=asker, respect_backoff=True, nudge=False
-        )
+        begun = dozing.begin_to_resume(model, present, tools=tools)
+        asked = Move(Event.REQUEST, now, cause="request")
+        if held and dozing.awake_at_once(
+            held, present, begun=begun, asked=asked, asker=asker, tools=tools
+        ):
+            seen = model.generation
+        else:
+            operations.wake_as_read(
+                model, cause=asked.cause, now=now, asker=asker, respect_backoff=True, nudge=False
+            )
         if revision:
             operations.reach(model, number=revision, now=now)
         if held:
-            _act(held, present, resuming=resuming, tools=tools)
+            _act(held, present, begun=begun, tools=tools)
     if held is None or _generation(model_id) != seen:
         reconcile(model_id, tools=tools)
 
@@ -76,14 +83,14 @@ def _present(model: HostedModel) -> list[Replica]:
 
 
 def _act(
-    lease: Lease, present: list[Replica], *, tools: Tools, resuming: dozing.Resuming | None = None
+    lease: Lease, present: list[Replica], *, tools: Tools, begun: dozing.Resuming | None = None
 ) -> None:
     model = lease.model
     kept = _stop_unwanted(model, present, tools=tools)
     ready = [each for each in kept if each.status == ReplicaStatus.READY]
     state = model.current_state
     if state == State.AWAKENING:
-        if not dozing.resume(model, ready, begun=resuming or {}, tools=tools):
+        if not dozing.resume(model, ready, begun=begun or {}, lease=lease, tools=tools):
             starting.start(model, lease=lease, tools=tools)
     elif state in (State.AWAKE, State.DRAINING):
         _check_replicas(model, ready, tools=tools)

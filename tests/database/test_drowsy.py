@@ -6,10 +6,10 @@ import pytest
 
 from hosting import nudges, route_table
 from hosting.errors import ModelInactive, RuntimeUnavailable
-from hosting.lifecycle import dozing, draining, leases, operations
+from hosting.lifecycle import dozing, draining, leases, machine, operations
 from hosting.lifecycle import sweep as sweeping
 from hosting.lifecycle.reconcile import reconcile, wake
-from hosting.models import HostedModel, Replica, Wake
+from hosting.models import HostedModel, Replica, Revision, Wake
 from hosting.states import Event, State, public_status
 from hosting.wire import Asker
 from tests.database.conftest import NOON
@@ -263,22 +263,82 @@ def test_the_engine_is_asked_once_while_the_wake_is_written_down(drowsy, tools, 
     assert drowsy.lease_until is None
 
 
-def test_a_worker_that_died_between_resuming_and_writing_is_made_up_for(
-    drowsy, tools, runtime, nudged, monkeypatch
-):
+@pytest.fixture
+def killed(drowsy, tools, clock, monkeypatch):
+    """A drowsy model whose waking worker was killed after the resume; its lease is left."""
+
     def die(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(operations, "wake_as_read", die)
-    with pytest.raises(KeyboardInterrupt):
-        wake(drowsy.pk, asker=ASKER, tools=tools)
+    with monkeypatch.context() as patched:
+        patched.setattr(machine, "apply_as_read", die)
+        with pytest.raises(KeyboardInterrupt):
+            wake(drowsy.pk, asker=ASKER, tools=tools)
+    left = clock.now() + leases.DURATION
+    HostedModel.objects.filter(pk=drowsy.pk).update(lease_holder="killed", lease_until=left)
+    return drowsy
+
+
+def test_a_wake_from_drowsy_is_one_move_of_two_steps(drowsy, tools):
+    before = drowsy.generation
+
+    wake(drowsy.pk, asker=ASKER, tools=tools)
+
+    assert state_of(drowsy) == State.AWAKE
+    newest = drowsy.transitions.order_by("-generation")[:2]
+    assert [(each.event, each.generation - before) for each in newest] == [
+        (Event.READY, 2),
+        (Event.REQUEST, 1),
+    ]
+    kept = Wake.objects.latest("pk")
+    assert (kept.cause, kept.route, kept.asked_at) == ("request", "query", NOON)
+
+
+def test_a_worker_that_was_killed_between_resuming_and_writing_is_made_up_for(
+    killed, tools, runtime, clock, nudged
+):
+    assert not runtime.find(runtime.started[0]).paused
+    clock.advance(seconds=16)
 
     sweeping.sweep(tools=tools)
-    reconcile(drowsy.pk, tools=tools)
+    reconcile(killed.pk, tools=tools)
 
-    assert nudged == [drowsy.pk]
-    assert state_of(drowsy) == State.DROWSY
+    assert nudged == [killed.pk]
+    assert state_of(killed) == State.DROWSY
     assert runtime.find(runtime.started[0]).paused
+
+
+def test_a_request_after_a_killed_worker_waits_for_its_lease_alone(
+    killed, tools, runtime, clock, nudged
+):
+    wake(killed.pk, asker=ASKER, tools=tools)
+    early = state_of(killed)
+    clock.advance(seconds=16)
+    sweeping.sweep(tools=tools)
+    reconcile(killed.pk, tools=tools)
+
+    assert (early, state_of(killed)) == (State.AWAKENING, State.AWAKE)
+    assert nudged == [killed.pk]
+    assert len(runtime.started) == 1
+
+
+def test_a_replica_that_ended_is_no_wake_at_once(drowsy, tools, runtime):
+    runtime.exit(runtime.started[0])
+
+    wake(drowsy.pk, asker=ASKER, tools=tools)
+
+    assert state_of(drowsy) == State.AWAKE
+    assert len(runtime.started) == 2
+    assert not Wake.objects.latest("pk").resumed
+
+
+def test_a_replica_that_must_be_examined_first_is_no_wake_at_once(drowsy, tools, runtime):
+    Revision.objects.update(admitted_at=None)
+
+    wake(drowsy.pk, asker=ASKER, tools=tools)
+
+    assert state_of(drowsy) == State.AWAKE
+    assert len(runtime.started) == 2
 
 
 def test_who_does_not_hold_the_lease_leaves_the_engine_alone(drowsy, tools, runtime, clock):
