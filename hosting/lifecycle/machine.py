@@ -41,7 +41,7 @@ def apply(
 
     `fields` are written by the same UPDATE; `replica` is the one it is about, where a wake ends.
     The passed instance is brought up to date. On commit the route is published and a worker is
-    nudged to act, unless the caller acts itself.
+    nudged to act, unless the caller acts itself. Nothing wakes a model that is switched off.
     """
     # The instance may be fresh, and a wake has no time for reading twice: the guard tells.
     move = Move(event, now, cause)
@@ -96,6 +96,8 @@ def _states(model: HostedModel, moves: Sequence[Move]) -> list[State]:
     """Where each of the moves leads; none of them anywhere, if one doesn't."""
     states: list[State] = []
     for move in moves:
+        if move.event == Event.REQUEST and not model.active:
+            return []  # switched off since somebody decided to wake it
         state = after(states[-1] if states else model.current_state, move.event)
         if state is None:
             return []

@@ -123,6 +123,19 @@ def test_of_a_resume_that_takes_long_routers_hear_meanwhile(
     assert runtime.resumed == runtime.started
 
 
+def test_nothing_wakes_that_is_switched_off_amid_its_wake(drowsy, tools, runtime, published):
+    mine = HostedModel.objects.get(pk=drowsy.pk)
+    runtime.on_resume = meanwhile(lambda: operations.deactivate(mine, cause="ada", now=NOON))
+
+    wake(drowsy.pk, asker=ASKER, tools=tools)
+
+    drowsy.refresh_from_db()
+    assert drowsy.state == State.ASLEEP
+    assert [each.replicas for each in published if each.replicas] == []
+    assert runtime.stopped == runtime.started
+    assert drowsy.transitions.filter(event=Event.REQUEST).count() == 1  # that of the fixture
+
+
 def test_who_is_put_to_sleep_amid_its_wake_is_woken_by_it_once(drowsy, tools, runtime):
     mine = HostedModel.objects.get(pk=drowsy.pk)
     runtime.on_resume = meanwhile(lambda: operations.sleep(mine, cause="ada", now=NOON))
