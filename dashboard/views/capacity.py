@@ -1,5 +1,6 @@
 """What models hold of the machines: a team's own page, and the operators' of every team."""
 
+from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.forms import model_to_dict
@@ -12,6 +13,7 @@ from accounts.queries import teams
 from dashboard import room
 from dashboard.forms.access import TeamLimitForm
 from dashboard.teams import TeamRequest, member_page, operator_page
+from hosting import disks
 from hosting.errors import HostingError
 from hosting.lifecycle.capacity import set_team_limit
 from hosting.lifecycle.holdings import read_held, rooms_of, waiting_models
@@ -42,6 +44,7 @@ def installation_capacity(request: TeamRequest) -> HttpResponse:
         "page": page,
         "teams": [(each, room.rows(each.held, each.limit)) for each in rooms_of(list(page))],
         "nodes": nodes,
+        "low_disks": [each for each in disks.look([settings.STATE_DIR]) if each.low],
         "waiting": waiting_models().select_related("team"),
         "section": "installation-capacity",
     }

@@ -1,11 +1,11 @@
 """The command line behind `make up`, `make down`, `make demo-reset` and `make manage`."""
 
 import argparse
-import errno
 import os
 import shutil
 import sys
 
+from hosting import disks
 from supervisor import detach, embedded, up
 from supervisor.errors import SetupFailed
 from supervisor.installation import Installation
@@ -20,7 +20,7 @@ def main(arguments: list[str]) -> int:
     except SetupFailed as error:
         print(f"dormouse: {error}", file=sys.stderr)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if not disks.is_full(error):
             raise
         print("dormouse: The disk is full. Free some space and start again.", file=sys.stderr)
     return 1

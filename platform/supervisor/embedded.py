@@ -1,11 +1,13 @@
 """The database and the broker for a machine that has neither."""
 
+import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from supervisor import postgres, valkey
+from supervisor.children import Children
 
 
 @dataclass(slots=True)
@@ -15,6 +17,18 @@ class Servers:
     database_url: str
     redis_url: str
     started: list[postgres.Postgres | valkey.Valkey]
+
+    def watched(self, *, logs: Path, say: Callable[[str], None]) -> Children:
+        """Who starts each again that ends, on its data and at its address."""
+        children = Children([], environment=os.environ, logs=logs, cwd=logs, say=say)
+        for server in reversed(self.started):
+            if server.process is not None:
+                children.adopt(server.program, server.process)
+        return children
+
+    def folders(self) -> list[Path]:
+        """Where they keep their data."""
+        return [server.folder for server in self.started]
 
     def stop(self) -> None:
         """Stop what `start` started, the last first."""

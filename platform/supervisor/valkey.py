@@ -20,6 +20,7 @@ from pathlib import Path
 import redis
 
 from supervisor import spawning
+from supervisor.children import Program
 from supervisor.errors import SetupFailed
 
 START_SECONDS = 20.0
@@ -33,12 +34,14 @@ class Valkey:
     """A running server: started by us, or found running on our folder."""
 
     url: str
+    folder: Path  # of the data
+    program: Program
     process: subprocess.Popen[bytes] | None
 
     def stop(self) -> None:
         """End it; what was acknowledged stays in its file."""
         if self.process is not None:
-            spawning.stop(self.process, by=signal.SIGTERM, grace_seconds=STOP_SECONDS)
+            self.program.stop(self.process)
             return
         with redis.Redis.from_url(self.url) as client, suppress(redis.ConnectionError):
             client.shutdown(nosave=True)
@@ -47,13 +50,15 @@ class Valkey:
 def start(folder: Path, *, log: Path, durable: bool = True) -> Valkey:
     """Start the server on `folder`, or find it running there."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    address = folder / "url"
+    address, settings = folder / "url", folder / "valkey.conf"
+    argv = [binary(), str(settings)]
+    program = Program("valkey", argv, grace_seconds=STOP_SECONDS, cwd=folder)
     if address.exists() and _stays(address.read_text()):
-        return Valkey(url=address.read_text(), process=None)
+        return Valkey(url=address.read_text(), folder=folder, program=program, process=None)
     url, port = _new_address()
     _write_secret(address, url)
-    _write_secret(folder / "valkey.conf", _configuration(url, folder=folder, durable=durable))
-    process = spawning.spawn([binary(), str(folder / "valkey.conf")], log=log, cwd=folder)
+    _write_secret(settings, _configuration(url, folder=folder, durable=durable))
+    process = program.start(log=log, cwd=folder)
     deadline = time.monotonic() + START_SECONDS
     while not _answers(url):
         if process.poll() is not None or time.monotonic() > deadline:
@@ -62,7 +67,7 @@ def start(folder: Path, *, log: Path, durable: bool = True) -> Valkey:
                 f"Valkey did not start on port {port}: {spawning.tail(log)} (log: {log})"
             )
         time.sleep(0.01)
-    return Valkey(url=url, process=process)
+    return Valkey(url=url, folder=folder, program=program, process=process)
 
 
 def binary() -> str:

@@ -5,7 +5,7 @@ from django.conf import settings
 from django.urls import reverse
 
 from accounts.models import Role, Team
-from hosting import registries
+from hosting import disks, registries
 from hosting.lifecycle.capacity import set_team_limit
 from hosting.lifecycle.holdings import team_limit
 from hosting.models import HostedModel, RegistryLogin, TeamLimit
@@ -196,3 +196,13 @@ def test_all_teams_are_listed_with_the_machines(client, operator):
     assert "Elsewhere" in shown
     assert "node-7" in shown
     assert client.get(reverse("limit-team", args=[2**31])).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("free", "said"), [(900, "has 900 MB free.</b> Free some space"), (3, "It is full")]
+)
+def test_an_operator_reads_that_a_disk_fills_up(client, operator, monkeypatch, free, said):
+    there = disks.Disk(settings.STATE_DIR, total=1 << 40, free=free << 20)
+    monkeypatch.setattr(disks, "look", lambda _: [there])
+
+    assert said in client.get(reverse("installation-capacity")).text

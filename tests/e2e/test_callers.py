@@ -52,6 +52,28 @@ def test_an_awake_model_answers_and_counts_while_a_store_hangs(process_stack: St
     eventually(lambda: model.usage()["requests"] == len(statuses) + 1)
 
 
+@pytest.mark.parametrize("store", ["valkey", "bin/postgres -D"])
+def test_a_killed_store_is_started_again_and_nobody_who_calls_notices(
+    process_stack: Stack, store: str
+):
+    awake, asleep = process_stack.host(), process_stack.host()
+    awake.query(text="before").raise_for_status()
+    killed = process_stack.pid(store)
+    statuses = []
+
+    os.kill(killed, signal.SIGKILL)
+    with ThreadPoolExecutor(1) as pool:
+        held = pool.submit(asleep.query, text="held")
+        while not held.done():
+            statuses.append(awake.query(text="still here").status_code)
+            time.sleep(0.05)
+
+    assert held.result().json()["text"] == "held"
+    assert set(statuses) == {200}
+    assert process_stack.pid(store) != killed
+    eventually(lambda: awake.usage()["requests"] == len(statuses) + 1)
+
+
 def test_fifty_callers_of_a_sleeping_model_start_one_replica_and_all_get_their_answer(
     stack: Stack,
 ):

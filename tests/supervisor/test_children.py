@@ -1,16 +1,17 @@
 """Keeping processes alive, with a clock of our own."""
 
+import errno
 import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from supervisor.children import Children, Program
 from supervisor.lock import Lock
+from tests.supervisor.conftest import until
 
 SLEEP = ("sleep", "600")
 
@@ -42,13 +43,6 @@ class Watch:
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
         until(lambda: self.children.pid(name) is None)
-
-
-def until(reached, *, seconds: float = 10.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not reached():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 @pytest.fixture
@@ -143,3 +137,25 @@ def test_only_one_process_holds_the_lock_and_a_dead_one_does_not(tmp_path):
 
     assert Lock(file).holder() is None
     assert Lock(file).take()
+
+
+def test_a_child_there_is_no_room_to_start_is_tried_again_and_the_others_do_not_notice(tmp_path):
+    room = {"there": False}
+
+    def clear() -> None:
+        if not room["there"]:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    watch = Watch(tmp_path, Program("first", SLEEP, clear=clear), Program("second", SLEEP))
+    watch.children.check()
+    assert watch.said[0].startswith("first can't be started ([Errno 28] No space left on device)")
+    assert watch.children.pid("second") is not None
+
+    room["there"] = True
+    watch.children.check()
+    assert watch.children.pid("first") is None  # not before its time
+    watch.children.hurry()
+    watch.children.check()
+
+    assert watch.children.pid("first") is not None
+    watch.children.kill()

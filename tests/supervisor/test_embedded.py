@@ -12,6 +12,7 @@ import redis
 
 from supervisor import embedded, postgres, valkey
 from supervisor.errors import SetupFailed
+from tests.supervisor.conftest import until
 
 
 @pytest.fixture
@@ -115,3 +116,36 @@ def test_a_server_that_cannot_start_says_where_to_look(folder, monkeypatch):
 
     with pytest.raises(SetupFailed, match=r"Valkey did not start on port \d+.*log"):
         valkey.start(folder / "valkey", log=folder / "log")
+
+
+def test_a_server_that_is_killed_is_started_again_on_its_data_at_its_address(start, folder):
+    servers, said = start(), []
+    watched = servers.watched(logs=folder / "log", say=said.append)
+    broker = redis.Redis.from_url(servers.redis_url)
+    broker.set("kept", "42")
+    with psycopg.connect(servers.database_url) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
+    until(lambda: (folder / "valkey" / "appendonlydir").exists())
+    busy = psycopg.connect(servers.database_url)
+    for name in ("postgres", "valkey"):
+        os.kill(watched.pid(name), signal.SIGKILL)
+
+    def is_back() -> bool:
+        watched.check()
+        try:
+            with psycopg.connect(servers.database_url) as connection:
+                answer = connection.execute("SELECT answer FROM kept").fetchone()
+            return (broker.get("kept"), answer) == (b"42", (42,))
+        except (psycopg.OperationalError, redis.RedisError):
+            return False
+
+    until(is_back, seconds=30)
+    watched.stop()
+
+    busy.close()
+    assert sorted(line.split(";")[0] for line in said) == [
+        "postgres ended with -9",
+        "valkey ended with -9",
+    ]
+    with pytest.raises(psycopg.OperationalError):
+        psycopg.connect(servers.database_url)
