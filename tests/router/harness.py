@@ -285,6 +285,7 @@ class ControlPlane:
         self.on_reconcile: Callable[[dict[str, Any]], object] = lambda kwargs: None
         self.on_leases: Callable[[dict[str, Any]], object] = lambda kwargs: None
         self._closing = False
+        self._reactions: list[threading.Thread] = []
         self.redis.set(ROUTES_EPOCH_KEY, "1")
         self._thread = threading.Thread(target=self._take_nudges, daemon=True)
         self._thread.start()
@@ -354,10 +355,15 @@ class ControlPlane:
             else:
                 self.nudges.append((task, kwargs))
                 react = self.on_wake if task == "workers.wake" else self.on_reconcile
-            threading.Thread(target=react, args=(kwargs,), daemon=True).start()
+            reaction = threading.Thread(target=react, args=(kwargs,), daemon=True)
+            self._reactions.append(reaction)
+            reaction.start()
         client.close()
 
     def close(self) -> None:
+        """Take nothing more, and let what was begun end: the next test has the same Redis."""
         self._closing = True
         self._thread.join(5)
+        for reaction in self._reactions:
+            reaction.join(5)
         self.redis.close()
