@@ -6,6 +6,7 @@ from django.template.loader import render_to_string
 
 from accounts.models import Role
 from dashboard.teams import Refused, membership_of
+from hosting.api import request_ids
 
 WRITERS = (Role.OWNER, Role.MEMBER)
 
@@ -37,7 +38,8 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def broken(request: HttpRequest) -> HttpResponse:
     """500, without anything that could fail in turn: no database, no session."""
-    return HttpResponseServerError(render_to_string("errors/500.html"))
+    context = {"request_id": request_ids.current()}
+    return HttpResponseServerError(render_to_string("errors/500.html", context))
 
 
 def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:

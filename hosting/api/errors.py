@@ -13,11 +13,14 @@ from drf_standardized_errors.handler import ExceptionHandler
 from rest_framework import exceptions
 from rest_framework.response import Response
 
+from hosting.api import request_ids
 from hosting.errors import HostingError
 
 PROBLEM_JSON = "application/problem+json"
 NO_SUCH_ADDRESS = "There is nothing at this address. See /api/v1/docs/ for those that exist."
-INTERNAL = "Something went wrong on our side. Try again; if it stays, tell your operator."
+INTERNAL = (
+    "Something went wrong on our side. Try again; if it stays, tell your operator the request_id."
+)
 
 
 def exception_handler(error: Exception, context: Any) -> Response | None:
@@ -93,7 +96,10 @@ def unknown_address(request: HttpRequest, **_: str) -> HttpResponse:
 
 
 def problem(status: int, *, code: str, detail: str, **more: Any) -> dict[str, Any]:
-    """The body of RFC 9457. `type` stays about:blank: `code` tells the kinds apart."""
+    """The body of RFC 9457. `type` stays about:blank: `code` tells the kinds apart.
+
+    Who asks about it quotes `request_id`, which is in the log.
+    """
     title = HTTPStatus(status).phrase
     return {
         "type": "about:blank",
@@ -101,6 +107,7 @@ def problem(status: int, *, code: str, detail: str, **more: Any) -> dict[str, An
         "status": int(status),
         "code": code,
         "detail": detail,
+        "request_id": request_ids.current(),
         **more,
     }
 

@@ -34,6 +34,7 @@ class DashboardRelay(Relay):
         self.server = server
         self.dialling: asyncio.Task[None] | None = None
         self.deadline = time.monotonic() + node.limits.dashboard_head_seconds
+        self.request_id = node.request_ids.mint(now=time.time())
 
     def begin(self, body: bytes, *, complete: bool) -> None:
         """Start, with what came of the body."""
@@ -74,6 +75,7 @@ class DashboardRelay(Relay):
         ):
             if value is not None:
                 lines.append(b"%b: %b" % (name, value))
+        lines.append(b"X-Request-Id: " + self.request_id.encode())
         lines.append(b"%bX-Forwarded-Host: %b" % (self.caller.forwarded, request.host))
         self.send(connection, lines)
 
@@ -94,7 +96,7 @@ class DashboardRelay(Relay):
             data = answers.whole(
                 503,
                 _PAGE,
-                lines=(b"Retry-After: 3",),
+                lines=(b"Retry-After: 3", b"X-Request-Id: " + self.request_id.encode()),
                 content_type=b"Content-Type: text/html; charset=utf-8",
                 close=not self.caller.will_keep_alive(body_done=self.body_done),
             )

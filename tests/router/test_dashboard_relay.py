@@ -1,5 +1,6 @@
 """Hosts that are no model's: everything goes to the web process as it came."""
 
+import re
 import signal
 import socket
 import time
@@ -35,6 +36,17 @@ def test_what_a_browser_sends_arrives_as_it_was(web: Router, model: Model):
     assert said["headers"]["authorization"].startswith("Bearer ")
     assert said["headers"]["x-forwarded-proto"] == "http"
     assert said["body"] == "f=1"
+
+
+def test_each_request_gets_a_number_that_no_caller_chooses(web: Router, model: Model):
+    seen = [
+        web.request("GET", "/", host="localhost", headers=("X-Request-Id: mine-mine-mine",)).json
+        for _ in range(2)
+    ]
+
+    numbers = [each["headers"]["x-request-id"] for each in seen]
+    assert numbers[0] != numbers[1]
+    assert all(re.fullmatch(r"[0-9a-f-]{36}", each) for each in numbers)
 
 
 def test_what_the_web_process_answers_is_not_touched(web: Router, model: Model):

@@ -22,4 +22,5 @@ class ProblemSerializer(serializers.Serializer[Any]):
     status = serializers.IntegerField()
     code = serializers.CharField()
     detail = serializers.CharField()
+    request_id = serializers.CharField()  # as in X-Request-Id: what to quote when asking about it
     errors = FieldProblemSerializer(many=True, required=False)  # type: ignore[assignment]
