@@ -1,7 +1,11 @@
 """Every address of the web process."""
 
+from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import include, path
+
+# Its own would let people in by password alone, whatever second factor they have.
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
 urlpatterns = [
     path("api/v1/", include("hosting.api.urls")),
