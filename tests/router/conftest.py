@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 import redis
 
 from hosting.router import compiled
+from hosting.wire import ROUTES_EPOCH_KEY
 from supervisor import valkey
 from tests.router.harness import ControlPlane, Router, free_port, running_router, wait_until
 from tests.router.model import Model
@@ -109,6 +111,34 @@ def model() -> Iterator[Model]:
 def router(tmp_path: Path, control: ControlPlane) -> Iterator[Router]:
     with running_router(tmp_path, "--redis", control.url) as process:
         yield process
+
+
+@pytest.fixture(scope="module")
+def lasting_router(
+    tmp_path_factory: pytest.TempPathFactory, own_redis: OwnRedis, form: str
+) -> Iterator[Router]:
+    """One router for a whole file."""
+    with redis.Redis.from_url(own_redis.url) as client:
+        client.set(ROUTES_EPOCH_KEY, "1")  # the table is there, and empty
+    folder = tmp_path_factory.mktemp("router")
+    with running_router(folder, "--redis", own_redis.url) as process:
+        yield process
+
+
+@pytest.fixture
+def shared_router(lasting_router: Router, control: ControlPlane) -> Iterator[Router]:
+    """The file's router as this test sees it: with callers and events of its own.
+
+    For files that neither end it nor start others: `router` is this one there. Its models are new
+    to it in each test, with nothing in flight and nothing remembered.
+    """
+    router = replace(lasting_router, wires=[], since=time.time())
+    yield router
+    router.hang_up()
+    control.finish()
+    for subdomain in list(control.routes):
+        control.publish(subdomain, removed=True)
+        router.forgot(subdomain)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """A router in a process of its own, the control plane it talks to, and callers of raw bytes."""
 
 import hashlib
+import itertools
 import json
 import os
 import signal
@@ -139,6 +140,16 @@ class Wire:
             data += more
         return data
 
+    def until_the_end(self) -> tuple[bytes, bool]:
+        """All that comes, and whether the connection was reset at the end."""
+        received = b""
+        try:
+            while data := self.socket.recv(1 << 16):
+                received += data
+        except ConnectionResetError:
+            return received, True
+        return received, False
+
     def closed(self) -> bool:
         """Whether the router has closed; waits for it."""
         return not self._receive()
@@ -156,6 +167,7 @@ class Router:
     process: subprocess.Popen[bytes]
     metrics_port: int = 0
     wires: list[Wire] = field(default_factory=list)
+    since: float = 0.0  # whose events are not this test's came before, in seconds since the epoch
 
     def wire(self) -> Wire:
         wire = Wire(self.port)
@@ -189,22 +201,31 @@ class Router:
         host = f"{subdomain}.models.test"
         wait_until(lambda: self.request("GET", "/", host=host).code != "not_found")
 
+    def forgot(self, subdomain: str) -> None:
+        """Wait until nobody has this name."""
+        host = f"{subdomain}.models.test"
+        wait_until(lambda: self.request("GET", "/", host=host).code == "not_found")
+
     def events(self) -> list[UsageEvent]:
-        """Every usage event in the spool, in order."""
+        """Every usage event of a request since the test began, in order."""
         found = []
         for segment in sorted(self.spool.glob("*/*.log")):
             data = segment.read_bytes().rstrip(b"\0")
             found += [UsageEvent.from_line(line) for line in data.splitlines(keepends=True)]
-        return sorted(found, key=lambda event: event.arrived_at)
+        ours = [event for event in found if event.arrived_at >= self.since]
+        return sorted(ours, key=lambda event: event.arrived_at)
 
     def event(self, number: int = 1) -> UsageEvent:
         """The newest event, once there are so many."""
         wait_until(lambda: len(self.events()) >= number)
         return self.events()[-1]
 
-    def stop(self, number: int = signal.SIGTERM) -> int:
+    def hang_up(self) -> None:
         for wire in self.wires:
             wire.close()
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        self.hang_up()
         if self.process.poll() is None:
             self.process.send_signal(number)
         return self.process.wait(20)
@@ -261,12 +282,16 @@ def running_router(folder: Path, *arguments: str) -> Iterator[Router]:
         assert process.poll() is None, (folder / "router.log").read_text()
         yield router
     finally:
-        for wire in router.wires:
-            wire.close()
+        router.hang_up()
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait(10)
         log.close()
+
+
+# Over all tests: to a router, a model of a later one is another model.
+_numbers = itertools.count(1)
+_BELL = 1 << 40
 
 
 class ControlPlane:
@@ -295,7 +320,7 @@ class ControlPlane:
         known = self.routes.get(subdomain)
         if known is None:
             known = Route(
-                model_id=len(self.routes) + 1, subdomain=subdomain, generation=0, team_id=7,
+                model_id=next(_numbers), subdomain=subdomain, generation=0, team_id=7,
                 revision_id=3, token_digests={digest(): 11}, protocol="runway",
                 query_path="/run", info_path="/run",
             )  # fmt: skip
@@ -332,7 +357,18 @@ class ControlPlane:
             report = self.report(route.model_id)
             return report is not None and report.generation >= route.generation
 
+        self._ring()
         wait_until(applied)
+
+    def _ring(self) -> None:
+        """Have routers report at once what they know by now, as they do when a model is let go."""
+        for _ in range(2):  # the first one makes the model known
+            bell = Route(
+                model_id=_BELL, subdomain="bell", generation=next(_numbers), team_id=7,
+                revision_id=3, token_digests={}, protocol="runway", query_path="/run",
+                info_path="/run",
+            )  # fmt: skip
+            self.redis.publish(ROUTES_CHANNEL, bell.to_json())
 
     def _take_nudges(self) -> None:
         import base64
@@ -360,10 +396,12 @@ class ControlPlane:
             reaction.start()
         client.close()
 
-    def close(self) -> None:
+    def finish(self) -> None:
         """Take nothing more, and let what was begun end: the next test has the same Redis."""
         self._closing = True
-        self._thread.join(5)
-        for reaction in self._reactions:
-            reaction.join(5)
+        for thread in (self._thread, *self._reactions):
+            thread.join(5)
+
+    def close(self) -> None:
+        self.finish()
         self.redis.close()

@@ -99,10 +99,11 @@ class Model:
                 if not length:
                     return buffer
         length = int(seen.headers.get("content-length", 0))
-        while len(buffer) < length:
-            buffer += self._receive(connection)
-        seen.body = buffer[:length]
-        return buffer[length:]
+        received = bytearray(buffer)
+        while len(received) < length:
+            received += self._receive(connection)
+        seen.body = bytes(received[:length])
+        return bytes(received[length:])
 
     def close(self) -> None:
         """Refuse connections from here on, and cut those that are open."""

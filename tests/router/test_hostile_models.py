@@ -1,15 +1,13 @@
 """What no model may do to its callers: lie about lengths, talk out of turn, never end."""
 
 import gzip
-import os
-import signal
 import socket
 import time
 
 import pytest
 
 from tests.router import model as models
-from tests.router.harness import ControlPlane, Router, Wire, head, wait_until
+from tests.router.harness import ControlPlane, Router, head
 from tests.router.model import Model, Seen, said
 
 JSON = "Content-Type: application/json"
@@ -38,6 +36,11 @@ GARBAGE = [
 ]
 
 
+@pytest.fixture
+def router(shared_router: Router) -> Router:
+    return shared_router
+
+
 @pytest.mark.parametrize("garbage", GARBAGE)
 @pytest.mark.parametrize(("path", "status"), [("/v1/query", 500), ("/v1/other", 502)])
 def test_garbage_is_one_clean_error(
@@ -49,17 +52,6 @@ def test_garbage_is_one_clean_error(
 
     assert answer.status == status
     assert answer.json["error"]["code"] in ("model_garbled", "model_died")
-
-
-def until_the_end(wire: Wire) -> tuple[bytes, bool]:
-    """All that comes, and whether the connection was reset at the end."""
-    received = b""
-    try:
-        while data := wire.socket.recv(1 << 16):
-            received += data
-    except ConnectionResetError:
-        return received, True
-    return received, False
 
 
 @pytest.mark.parametrize(
@@ -76,7 +68,7 @@ def test_a_truncated_answer_is_never_shown_as_whole(
     wire = awake.wire()
     wire.send(head("POST", "/v1/query", body=b"{}").replace(b"HTTP/1.1", version.encode()))
 
-    received, reset = until_the_end(wire)
+    received, reset = wire.until_the_end()
 
     assert b"\r\n0\r\n\r\n" not in received
     assert reset or b"Content-Length: 100" in received or b"chunked" in received
@@ -153,30 +145,10 @@ def test_to_http_1_0_it_ends_by_closing_and_is_whole(passing: Router, model: Mod
     model.handler = models.raw(said(JSON, body=b"x" * 300_000), then_close=True)
     wire = passing.wire().send(head("GET", "/v1/other").replace(b"HTTP/1.1", b"HTTP/1.0"))
 
-    received, reset = until_the_end(wire)
+    received, reset = wire.until_the_end()
 
     assert received.endswith(b"\r\n\r\n" + b"x" * 300_000)
     assert not reset
-
-
-def test_a_router_killed_while_it_answers_leaves_no_answer_that_looks_whole(
-    passing: Router, model: Model
-):
-    def halves(seen: Seen, connection: socket.socket) -> None:
-        connection.sendall(said(JSON, body=b'{"half": '))
-        time.sleep(10)
-
-    model.handler = halves
-    versions = (b"HTTP/1.0", b"HTTP/1.1")
-    asked = [head("GET", "/v1/other").replace(b"HTTP/1.1", version) for version in versions]
-    old, new = (passing.wire().send(each) for each in asked)
-    wait_until(lambda: len(model.seen) == 2)
-    time.sleep(0.2)
-
-    os.killpg(passing.process.pid, signal.SIGKILL)
-
-    assert until_the_end(old)[1]
-    assert not until_the_end(new)[0].endswith(b"0\r\n\r\n")
 
 
 def test_nothing_is_lost_to_a_model_that_closes_kept_connections_unannounced(

@@ -67,7 +67,7 @@ def test_many_held_requests_cost_little_and_are_all_answered(
         router.knows()
         before = _memory_kib(router)
         wires = [router.wire().send(head("POST", "/v1/query", body=b"{}")) for _ in range(count)]
-        wait_until(lambda: control.report(1))
+        wait_until(lambda: control.report(control.routes["echo"].model_id))
         time.sleep(1)
         each = (_memory_kib(router) - before) / count
         control.awake("echo", model.port, concurrency=8)

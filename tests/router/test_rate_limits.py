@@ -10,6 +10,11 @@ from tests.router.harness import ControlPlane, Router, digest, head
 from tests.router.model import Model
 
 
+@pytest.fixture
+def router(shared_router: Router) -> Router:
+    return shared_router
+
+
 def limited(control: ControlPlane, model: Model, **changes: object) -> None:
     route = control.awake("echo", model.port, concurrency=0, **changes)
     control.known_to_router(route)

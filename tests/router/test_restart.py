@@ -13,7 +13,7 @@ import pytest
 
 from tests.router import model as models
 from tests.router.harness import ControlPlane, Router, free_pair, head, running_router, wait_until
-from tests.router.model import Model, Seen
+from tests.router.model import Model, Seen, said
 
 
 def workers(router: Router) -> list[int]:
@@ -213,3 +213,23 @@ def test_the_access_log_has_a_line_per_request(tmp_path: Path, control: ControlP
 def test_a_router_starts_without_redis_and_says_503(tmp_path: Path, arguments: tuple[str, ...]):
     with running_router(tmp_path, *arguments) as router:
         assert router.query().code == "control_plane_unavailable"
+
+
+def test_a_router_killed_while_it_answers_leaves_no_answer_that_looks_whole(
+    passing: Router, model: Model
+):
+    def halves(seen: Seen, connection: socket.socket) -> None:
+        connection.sendall(said("Content-Type: application/json", body=b'{"half": '))
+        time.sleep(10)
+
+    model.handler = halves
+    versions = (b"HTTP/1.0", b"HTTP/1.1")
+    asked = [head("GET", "/v1/other").replace(b"HTTP/1.1", version) for version in versions]
+    old, new = (passing.wire().send(each) for each in asked)
+    wait_until(lambda: len(model.seen) == 2)
+    time.sleep(0.2)
+
+    os.killpg(passing.process.pid, signal.SIGKILL)
+
+    assert old.until_the_end()[1]
+    assert not new.until_the_end()[0].endswith(b"0\r\n\r\n")

@@ -17,6 +17,11 @@ PINNED = "echo--r2.models.test"
 
 
 @pytest.fixture
+def router(shared_router: Router) -> Router:
+    return shared_router
+
+
+@pytest.fixture
 def newer():
     """The model of revision 2."""
     server = Model()
@@ -65,7 +70,11 @@ def test_a_dead_canary_fails_nobody(canary: Router, newer: Model, control: Contr
     answers = [canary.query() for _ in range(20)]
 
     assert {answer.status for answer in answers} == {200}
-    wait_until(lambda: ("workers.reconcile", {"model_id": 1}) in control.nudges)
+    wait_until(
+        lambda: (
+            ("workers.reconcile", {"model_id": control.routes["echo"].model_id}) in control.nudges
+        )
+    )
 
 
 def test_a_canary_without_room_makes_nobody_wait(
@@ -293,6 +302,6 @@ def test_a_report_says_how_long_each_revision_has_been_quiet(canary: Router, con
 
 
 def report(control: ControlPlane) -> Report:
-    found = control.report(1)
+    found = control.report(control.routes["echo"].model_id)
     assert found is not None
     return found

@@ -28,13 +28,15 @@ def test_a_drained_model_is_reported_released_when_its_last_answer_is_out(
 
     drained = control.publish("echo", state="draining", replicas=())
     control.known_to_router(drained)
-    busy = control.report(1)
+    busy = control.report(drained.model_id)
     answer = wire.read()
 
     assert busy is not None
     assert not busy.released
     assert answer.status == 200
-    wait_until(lambda: (report := control.report(1)) and report.released, seconds=0.3)
+    wait_until(
+        lambda: (report := control.report(drained.model_id)) and report.released, seconds=0.3
+    )
 
 
 def test_an_empty_redis_is_no_reason_for_404(tmp_path, control: ControlPlane, own_redis: OwnRedis):

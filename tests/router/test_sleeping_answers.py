@@ -16,6 +16,11 @@ INFO = json.dumps({"name": "echo", "inputs": INPUTS, "outputs": []}, indent=1) +
 
 
 @pytest.fixture
+def router(shared_router: Router) -> Router:
+    return shared_router
+
+
+@pytest.fixture
 def sleeper(router: Router, control: ControlPlane, model: Model) -> Router:
     def wake(kwargs: dict[str, Any]) -> None:
         control.awake("echo", model.port)

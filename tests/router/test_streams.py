@@ -10,6 +10,11 @@ from tests.router.harness import ControlPlane, Router, head, wait_until
 from tests.router.model import Model, Seen, said
 
 
+@pytest.fixture
+def router(shared_router: Router) -> Router:
+    return shared_router
+
+
 def test_a_stream_is_passed_on_event_by_event(awake: Router, model: Model):
     def stream(seen: Seen, connection: socket.socket) -> None:
         connection.sendall(said("Content-Type: text/event-stream", "Transfer-Encoding: chunked"))

@@ -4,9 +4,16 @@ import socket
 import time
 from typing import Any
 
+import pytest
+
 from tests.router import model as models
 from tests.router.harness import ControlPlane, Router, head
 from tests.router.model import Model
+
+
+@pytest.fixture
+def router(shared_router: Router) -> Router:
+    return shared_router
 
 
 def test_a_failed_wake_says_why_and_when_to_come_back(router: Router, control: ControlPlane):

@@ -5,8 +5,13 @@ import time
 import pytest
 
 from tests.router import model as models
-from tests.router.harness import ControlPlane, Router, head, running_router, wait_until
+from tests.router.harness import ControlPlane, Router, head, wait_until
 from tests.router.model import Model
+
+
+@pytest.fixture
+def router(shared_router: Router) -> Router:
+    return shared_router
 
 
 def counted(router: Router) -> list[bool]:
@@ -90,17 +95,18 @@ def test_an_answer_that_is_cut_off_is_a_unit(awake: Router, model: Model):
     assert (event.outcome, event.counted) == ("model_error", True)
 
 
-def test_a_failed_wake_and_a_deadline_cost_nothing(tmp_path, control: ControlPlane, model: Model):
-    with running_router(tmp_path, "--redis", control.url) as router:
-        control.publish("echo", state="failed", failure_reason="no", retry_at=time.time() + 60)
-        router.knows()
-        assert router.query().status == 503
-        model.handler = models.after(5)
-        route = control.awake("echo", model.port, request_timeout_seconds=0.3)
-        control.known_to_router(route)
-        assert router.query().status == 504
-        wait_until(lambda: len(router.events()) >= 2)
-        assert counted(router) == [False, False]
+def test_a_failed_wake_and_a_deadline_cost_nothing(
+    router: Router, control: ControlPlane, model: Model
+):
+    control.publish("echo", state="failed", failure_reason="no", retry_at=time.time() + 60)
+    router.knows()
+    assert router.query().status == 503
+    model.handler = models.after(5)
+    route = control.awake("echo", model.port, request_timeout_seconds=0.3)
+    control.known_to_router(route)
+    assert router.query().status == 504
+    wait_until(lambda: len(router.events()) >= 2)
+    assert counted(router) == [False, False]
 
 
 def test_a_request_that_is_sent_again_by_the_router_is_one_unit(
