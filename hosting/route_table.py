@@ -4,7 +4,7 @@ Redis only carries the table: it can be lost at any time and is written again by
 """
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import cache, partial
@@ -75,17 +75,23 @@ def publish(model_id: int) -> None:
         logger.warning("route of %s not published, the sweep will: %s", model, error)
 
 
-def publish_move_on_commit(model: HostedModel, *, read: int) -> None:
+def publish_move_on_commit(
+    model: HostedModel, *, read: int, ready: Sequence[Replica] | None = None
+) -> None:
     """Publish the state the model was just given, once the running transaction is committed.
 
     `read` is the generation it was moved from. The table's own route is taken over when it is of
-    that: all but the state is then as it was, and a wake saves the reading of tokens, revision and
-    replicas.
+    that: all but the state is then as it was, and a wake saves the reading of tokens and revision;
+    of the `ready` replicas, too, where they are known.
     """
-    transaction.on_commit(partial(_publish_move, model, read=read, generation=model.generation))
+    transaction.on_commit(
+        partial(_publish_move, model, read=read, generation=model.generation, ready=ready)
+    )
 
 
-def _publish_move(model: HostedModel, *, read: int, generation: int) -> None:
+def _publish_move(
+    model: HostedModel, *, read: int, generation: int, ready: Sequence[Replica] | None
+) -> None:
     try:
         text = connection().hget(wire.ROUTES_KEY, model.subdomain)
         known = wire.Route.from_json(text) if text else None
@@ -94,7 +100,8 @@ def _publish_move(model: HostedModel, *, read: int, generation: int) -> None:
             publish(model.pk)
             return
         awake = model.state == State.AWAKE
-        ready = list(model.replicas.filter(status=ReplicaStatus.READY)) if awake else []
+        if ready is None:
+            ready = list(model.replicas.filter(status=ReplicaStatus.READY)) if awake else []
         if awake and {each.revision_id for each in ready} != {known.revision_id}:
             publish(model.pk)
             return

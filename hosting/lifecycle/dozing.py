@@ -85,6 +85,7 @@ def awake_at_once(
         model,
         [asked, Move(Event.READY, tools.clock.now())],
         replica=serving[0],
+        ready=present,
         asked_by=wakes.asked_by(asker, cause=asked.cause, now=asked.at),
         nudge=False,
         failure_reason="",

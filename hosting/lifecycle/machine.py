@@ -45,7 +45,9 @@ def apply(
     """
     # The instance may be fresh, and a wake has no time for reading twice: the guard tells.
     move = Move(event, now, cause)
-    attempt = partial(apply_as_read, model, [move], nudge=nudge, replica=replica, **fields)
+    attempt = partial(
+        apply_as_read, model, [move], nudge=nudge, replica=replica, ready=None, **fields
+    )
     if attempt():
         return True
     for _ in range(MOST_ROUNDS):
@@ -63,11 +65,13 @@ def apply_as_read(
     *,
     nudge: bool = True,
     replica: Replica | None = None,
+    ready: Sequence[Replica] | None = None,
     **fields: object,
 ) -> bool:
     """Make these moves, all or none, in one commit; False when the row is newer than `model`.
 
-    For who decides by what the instance says; otherwise as `apply`. One route is published.
+    For who decides by what the instance says; otherwise as `apply`. One route is published; who
+    holds the lease and has just read which replicas are `ready` saves it a reading.
     """
     read, states = model.generation, _states(model, moves)
     if not states:
@@ -86,7 +90,7 @@ def apply_as_read(
             for name, value in {**now, "generation": model.generation + 1}.items():
                 setattr(model, name, value)
         Transition.objects.bulk_create(history)
-        route_table.publish_move_on_commit(model, read=read)
+        route_table.publish_move_on_commit(model, read=read, ready=ready)
         if nudge:
             nudge_on_commit(model.pk)
     return True

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from django.db import connections
+from django.db import connection, connections
 
 from hosting import route_table, wire
 from hosting.lifecycle import dozing, draining, operations
@@ -109,6 +109,25 @@ def test_a_wake_from_drowsy_publishes_one_route_the_one_its_rows_make(drowsy, to
     (route,) = published
     assert (route.state, len(route.replicas)) == (State.AWAKE, 1)
     assert route == route_table.build(HostedModel.objects.get(pk=drowsy.pk))
+
+
+def test_five_statements_lie_between_a_request_and_the_route_of_a_drowsy_model(
+    drowsy, tools, monkeypatch
+):
+    asked, before_route, send = [], [], route_table._send
+    monkeypatch.setattr(
+        route_table, "_send", lambda routes: (before_route.append(list(asked)), send(routes))
+    )
+
+    def note(execute, sql, params, many, context):
+        asked.append(sql.split()[0])
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(note):
+        wake(drowsy.pk, asker=ASKER, tools=tools)
+
+    # Lease and row, replicas; the moves, the wake, the history.
+    assert before_route == [["UPDATE", "SELECT", "UPDATE", "INSERT", "INSERT"]]
 
 
 def test_of_a_resume_that_takes_long_routers_hear_meanwhile(
