@@ -2,7 +2,8 @@
 
 A write to a socket wakes whoever reads there. Sent one by one, between the requests of a turn, each
 wakes a reader that has gone back to sleep; sent together, one of them does. Measured, that saves a
-third of what a request costs.
+third of what a request costs. Where turns bring one request each, nothing is gained by waiting:
+after such a turn, the first write of the next one goes out at once.
 """
 
 from __future__ import annotations
@@ -25,10 +26,13 @@ class Sender:
 class Outbox:
     """Keeps the order of writes. Who closes a connection flushes first."""
 
-    __slots__ = ("_waiting",)
+    __slots__ = ("_busy", "_loop", "_sent", "_waiting")
 
     def __init__(self) -> None:
         self._waiting: list[tuple[Sender, bytes]] = []
+        self._loop: asyncio.AbstractEventLoop | None = None  # asking for it asks the kernel
+        self._sent = 0  # in this turn
+        self._busy = False  # several were sent in the last turn
 
     def send(self, sender: Sender, data: bytes) -> None:
         """Write by the end of this turn; nothing happens on a connection that is gone."""
@@ -37,18 +41,35 @@ class Outbox:
             if sender.transport is not None:
                 sender.transport.write(data)
             return
-        if not self._waiting:
-            asyncio.get_running_loop().call_soon(self.flush)
-        self._waiting.append((sender, data))
+        self._sent += 1
+        if self._sent > 1:
+            self._waiting.append((sender, data))
+            return
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        self._loop.call_soon(self._end_turn)
+        if self._busy:
+            self._waiting.append((sender, data))
+        else:
+            _write(sender, data)
+
+    def _end_turn(self) -> None:
+        self._busy = self._sent > 1
+        self._sent = 0
+        self.flush()
 
     def flush(self) -> None:
         """Write now."""
         waiting, self._waiting = self._waiting, []
         for sender, data in waiting:
-            transport = sender.transport
-            if transport is None:
-                continue
-            try:
-                transport.write(data)
-            except RuntimeError:  # it takes no more; the others must not lose their turn by it
-                transport.abort()
+            _write(sender, data)
+
+
+def _write(sender: Sender, data: bytes) -> None:
+    transport = sender.transport
+    if transport is None:
+        return
+    try:
+        transport.write(data)
+    except RuntimeError:  # it takes no more; the others must not lose their turn by it
+        transport.abort()
