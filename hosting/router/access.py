@@ -1,9 +1,9 @@
 """Whether a bearer token opens an endpoint. Pure."""
 
 from collections.abc import Mapping
-from hashlib import sha256
 from typing import Final
 
+from hosting.router.digests import sha256
 from hosting.router.headers import value_at
 
 PUBLIC: Final = 0  # the token id of a caller who needed none
