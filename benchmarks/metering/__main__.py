@@ -23,10 +23,10 @@ YEAR = timedelta(days=365)
 
 
 EVENT: dict[str, Any] = {
-    "owners": "3\t1\t9",
+    "owners": b"3\t1\t9",
     "token_id": 11,
-    "route": "query",
-    "method": "POST",
+    "route": b"query",
+    "method": b"POST",
     "status": 200,
     "outcome": "ok",
     "counted": True,
@@ -96,7 +96,7 @@ def line(request_id: str, *, arrived_at: float = 1781524800.5, model: int = 3) -
     """One spool line."""
     from hosting.router.usage import spool_line
 
-    said = EVENT | {"owners": f"{model}\t1\t9", "arrived_at": arrived_at}
+    said = EVENT | {"owners": b"%d\t1\t9" % model, "arrived_at": arrived_at}
     return spool_line(request_id=request_id, **said)
 
 

@@ -48,7 +48,7 @@ class Diverted(Exchange):
 
     def _turn_back(self) -> None:
         own = self.endpoint.own
-        self.state = own.state_name
+        self.state_line = own.state_line
         self.turn_to(own)
 
 

@@ -78,6 +78,7 @@ class Endpoint:
         self.active = route.active
         self.public = route.public
         self.state_name = sys.intern(route.state)
+        self.state_line: bytes = _shared(b"X-Dormouse-State: %b" % route.state.encode())
         self.limit = route.concurrency
         self.max_body: int = _shared(route.max_body_bytes)
         self.timeout: float = _shared(route.request_timeout_seconds)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from hosting.router import answers, rewriting, waking
 from hosting.router.answers import Problem
+from hosting.router.clocks import monotonic
 from hosting.router.endpoints import Endpoint
 from hosting.router.leases import Cover
 from hosting.router.model_connection import ModelConnection
@@ -45,7 +45,7 @@ class Exchange(Relay):
         "replica",
         "resent",
         "rewriter",
-        "state",
+        "state_line",
         "target",
         "token_id",
         "went",
@@ -64,7 +64,7 @@ class Exchange(Relay):
         self.request_id = self.node.request_ids.mint(now=arrived_at)
         self.id_line = b"\r\nX-Request-Id: %b" % self.request_id.encode()
         self.deadline = arrived + endpoint.timeout
-        self.state = endpoint.state_name
+        self.state_line = endpoint.state_line
         self.went = 0.0
         self.cold = False
         self.queued = False
@@ -145,7 +145,7 @@ class Exchange(Relay):
             self.queued = False
             self.node.held -= 1
         self.replica = replica
-        self.went = now = time.monotonic()
+        self.went = now = monotonic()
         limits = self.node.limits
         connection = replica.take(now=now, oldest=limits.pool_idle_seconds)
         if connection is not None:
@@ -156,12 +156,12 @@ class Exchange(Relay):
     async def _dial(self, replica: Replica) -> None:
         """Connect. A refused connection never delivered anything, so it may be tried again."""
         limits = self.node.limits
-        last = time.monotonic() + limits.refused_seconds
+        last = monotonic() + limits.refused_seconds
         while True:
             try:
                 connection = await dial(replica, seconds=limits.dial_seconds)
             except OSError:
-                if time.monotonic() >= last or replica.retired:
+                if monotonic() >= last or replica.retired:
                     break
                 await asyncio.sleep(_RETRY_SECONDS)
                 continue
@@ -177,11 +177,11 @@ class Exchange(Relay):
         self.went = 0.0
         self.cold = True
         if not replica.retired:
-            self.endpoint.refused(replica, now=time.monotonic())
+            self.endpoint.refused(replica, now=monotonic())
         self.queued = True
         self.node.held += 1
         self.endpoint.waiting.appendleft(self)
-        self.endpoint.give_back(replica, now=time.monotonic())
+        self.endpoint.give_back(replica, now=monotonic())
         self.node.waking.look_after(self.endpoint)
 
     def _send(self, connection: ModelConnection, replica: Replica) -> None:
@@ -190,8 +190,8 @@ class Exchange(Relay):
         if not self.body_done and request.expects_continue and not self.sending and not self.body:
             self.caller.write(answers.CONTINUE)
         lines = [
-            b"%b %b%b HTTP/1.1" % (request.method, self._path(replica), self.target.query),
-            replica.host_line,
+            b"%b %b%b HTTP/1.1\r\n%b"
+            % (request.method, self._path(replica), self.target.query, replica.host_line),
             *request.lines,
         ]
         content_type = self._content_type(replica)
@@ -243,27 +243,31 @@ class Exchange(Relay):
 
     def answer_lines(self, response: Response) -> list[bytes]:
         lines = response.lines
-        if response.content_type is not None:
-            lines.append(b"Content-Type: " + response.content_type)
-        lines.append(answers.CORS)
-        lines.append(self._own_lines(with_id=not response.request_id))
+        own = self._own_lines(with_id=not response.request_id)
+        if response.content_type is None:
+            lines.append(b"%b\r\n%b" % (answers.CORS, own))
+        else:
+            lines.append(
+                b"Content-Type: %b\r\n%b\r\n%b" % (response.content_type, answers.CORS, own)
+            )
         return lines
 
     def problem_lines(self) -> tuple[bytes, ...]:
         return (self._own_lines(with_id=False),)
 
     def _own_lines(self, *, with_id: bool) -> bytes:
-        now = time.monotonic()
+        now = monotonic()
         went = self.went or now
         held = int((went - self.arrived) * 1000)
         model = int((now - went) * 1000)
         replica = self.replica
-        revision_line = "" if replica is None else replica.served.revision_line
-        lines = (
-            f"X-Dormouse-State: {self.state}\r\n{revision_line}"
-            f"Server-Timing: hold;dur={held}, model;dur={model}"
-        ).encode()
-        return lines + self.id_line if with_id else lines
+        return b"%b\r\n%bServer-Timing: hold;dur=%d, model;dur=%d%b" % (
+            self.state_line,
+            b"" if replica is None else replica.served.revision_line,
+            held,
+            model,
+            self.id_line if with_id else b"",
+        )
 
     def on_data(self, data: bytes, *, complete: bool) -> None:
         if self.rewriter is None:
@@ -324,7 +328,7 @@ class Exchange(Relay):
         return Asker(
             asked_at=self.arrived_at,
             token_id=self.token_id,
-            route=NAMES[self.kind],
+            route=NAMES[self.kind].decode(),
             method=self.request.method.decode("latin-1"),
             address=self.caller.address,
         )
@@ -389,7 +393,7 @@ class Exchange(Relay):
                 owners=owners,
                 token_id=self.token_id,
                 route=NAMES[self.kind],
-                method=self.request.method.decode(),
+                method=self.request.method,
                 status=self.status,
                 outcome=outcome,
                 counted=self._counted(outcome),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from hosting.router import admission, answers, canary, hosts, targets, waking
 from hosting.router.canary import Diverted
+from hosting.router.clocks import monotonic, wall
 from hosting.router.dashboard import DashboardRelay
 from hosting.router.endpoints import Endpoint
 from hosting.router.exchange import Exchange
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def serve(node: Node, caller: Caller, request: Request, body: bytes, *, complete: bool) -> None:
     """Decide, from memory, and begin. Nothing here waits."""
-    subdomain = hosts.subdomain_of(request.name, node.base_domain)
+    subdomain = hosts.subdomain_of(request.name, node.domain)
     if subdomain is None:
         _serve_dashboard(node, caller, request, body, complete=complete)
         return
@@ -31,7 +31,7 @@ def serve(node: Node, caller: Caller, request: Request, body: bytes, *, complete
         keep = caller.will_keep_alive(body_done=complete)
         caller.finish(answers.preflight(request.wanted_headers, close=not keep), body_done=complete)
         return
-    arrived, arrived_at = time.monotonic(), time.time()
+    arrived, arrived_at = monotonic(), wall()
     try:
         endpoint = _endpoint(node, subdomain, now=arrived)
         target = targets.read(request.target)
@@ -90,7 +90,7 @@ def _refuse(
     keep = caller.will_keep_alive(body_done=complete)
     data = answers.refuse(
         refused.problem,
-        request_id=node.request_ids.mint(now=time.time()),
+        request_id=node.request_ids.mint(now=wall()),
         close=not keep,
         head_only=request.method == b"HEAD",
     )

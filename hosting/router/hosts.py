@@ -15,11 +15,8 @@ def name_of(host: bytes) -> str | None:
     return match[1].decode("ascii").lower().rstrip(".")
 
 
-def subdomain_of(name: str, base_domain: str) -> str | None:
-    """The subdomain under the base domain; None when the name is not under it."""
-    if not name.endswith(base_domain):
+def subdomain_of(name: str, domain: str) -> str | None:
+    """The subdomain before a domain with its dot; None when the name is not under it."""
+    if not name.endswith(domain):
         return None
-    subdomain = name[: -len(base_domain)]
-    if len(subdomain) < 2 or subdomain[-1] != ".":
-        return None
-    return subdomain[:-1]
+    return name[: -len(domain)] or None

@@ -44,7 +44,7 @@ class Node:
     def __init__(self, config: Config, *, spool: Spool) -> None:
         self.config = config
         self.limits = config.limits
-        self.base_domain = config.base_domain
+        self.domain = "." + config.base_domain  # what every model's host name ends in
         self.scheme = config.scheme.encode()
         self.table = RouteTable(stale_after=config.limits.stale_seconds, clock=time.monotonic)
         self.waking = Waking(self)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import select
 import socket
-from collections import deque
 from contextlib import suppress
 from typing import Final, cast
 
@@ -33,12 +32,12 @@ class Served:
     __slots__ = ("always_json", "info_path", "owners", "query_path", "revision_line")
 
     def __init__(self, route: Route) -> None:
-        self.owners = f"{route.model_id}\t{route.team_id}\t{route.revision_id}"
+        self.owners = b"%d\t%d\t%d" % (route.model_id, route.team_id, route.revision_id)
         self.query_path = route.query_path.encode()
         self.info_path = (route.info_path or "/").encode()
         self.always_json = route.protocol in _ALWAYS_JSON
         several = route.pinned or bool(route.beside)
-        self.revision_line = f"X-Dormouse-Revision: {route.revision}\r\n" if several else ""
+        self.revision_line = b"X-Dormouse-Revision: %d\r\n" % route.revision if several else b""
 
 
 class Replica:
@@ -53,7 +52,7 @@ class Replica:
         self.served = served
         host = f"[{address.host}]" if ":" in address.host else address.host
         self.host_line = f"Host: {host}:{address.port}".encode()
-        self.idle: deque[ModelConnection] = deque()
+        self.idle: list[ModelConnection] = []  # the freshest last
         self.in_flight = 0
         self.retired = False
         self.refusing = False  # refused connections for a while: nobody is sent there
@@ -91,7 +90,7 @@ class Replica:
     def drop_older_than(self, moment: float) -> None:
         """Close connections that have been idle since before this moment."""
         while self.idle and self.idle[0].idle_since < moment:
-            self.idle.popleft().abort()
+            self.idle.pop(0).abort()
 
 
 def _quiet(connection: ModelConnection) -> bool:

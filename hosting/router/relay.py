@@ -7,11 +7,11 @@ dashboard adds in `dashboard.py`.
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from hosting.router import answers
 from hosting.router.answers import Problem
+from hosting.router.clocks import monotonic
 from hosting.router.model_connection import ModelConnection, Receiver
 from hosting.router.request_head import Request
 from hosting.router.response_head import Response
@@ -199,7 +199,10 @@ class Relay(Receiver):
             lines.append(answers.CLOSE)
         elif not self.request.http11:
             lines.append(b"Connection: keep-alive")
-        data = b"\r\n".join((answers.STATUS_LINES[status], *lines, b"", body))
+        lines.insert(0, answers.STATUS_LINES[status])
+        lines.append(b"")
+        lines.append(body)
+        data = b"\r\n".join(lines)
         self.sent = len(body)
         if complete:
             self.finish(data)
@@ -269,7 +272,7 @@ class Relay(Receiver):
     def _release(self, *, abort: bool) -> None:
         """Let go of everything, once. The accounting hangs here."""
         self.over = True
-        now = time.monotonic()
+        now = monotonic()
         connection = self.connection
         self.connection = None
         if connection is not None:

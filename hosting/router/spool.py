@@ -66,8 +66,8 @@ class Spool:
             end = self._end + len(line)
         target = self._map
         assert target is not None
-        target[self._end : end - 1] = line[:-1]
-        target[end - 1] = 10
+        target.write(line[:-1])  # goes on where the last one ended
+        target.write_byte(10)
         self._end = end
         self._dirty = True
 

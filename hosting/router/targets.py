@@ -20,7 +20,7 @@ class Kind:
     REFUSED: Final = 5  # a path that means different things to different readers
 
 
-NAMES: Final = ["status", "info", "query", "other", "other", "other"]
+NAMES: Final = [b"status", b"info", b"query", b"other", b"other", b"other"]
 
 
 class Target:

@@ -20,10 +20,10 @@ def write(router: Spool, *, outcome: str = "ok", route: str = "query") -> str:
     router.append(
         spool_line(
             request_id=request_id,
-            owners="3\t1\t9",
+            owners=b"3\t1\t9",
             token_id=5,
-            route=route,
-            method="POST",
+            route=route.encode(),
+            method=b"POST",
             status=200,
             outcome=outcome,
             counted=outcome == "ok" and route == "query",

@@ -34,10 +34,10 @@ def spool(tmp_path):
         router.append(
             spool_line(
                 request_id=ids.mint(now=at),
-                owners="3\t1\t9",
+                owners=b"3\t1\t9",
                 token_id=0,
-                route="query",
-                method="POST",
+                route=b"query",
+                method=b"POST",
                 status=200,
                 outcome="ok",
                 counted=True,
