@@ -10,11 +10,12 @@ import asyncio
 import re
 import socket
 import struct
-import time
 from typing import TYPE_CHECKING, Final, cast
 
 from hosting.router import answers, front, request_head
 from hosting.router.answers import Problem
+from hosting.router.clocks import monotonic
+from hosting.router.llhttp import REQUESTS
 from hosting.router.outbox import Sender
 from hosting.router.relay import Relay
 from hosting.router.request_body import Chunked
@@ -79,7 +80,7 @@ class Caller(Sender):
             self.address.encode(),
             self.node.scheme,
         )
-        self.deadline = time.monotonic() + self.node.limits.head_seconds
+        self.deadline = monotonic() + self.node.limits.head_seconds
         if not self.node.welcome(self):
             self.keep_alive = False
             self.finish(answers.refuse(answers.TOO_MANY_CONNECTIONS, close=True), body_done=True)
@@ -138,7 +139,7 @@ class Caller(Sender):
             if _BARE.search(data):  # else its end would be waited for in vain
                 raise Refused(answers.BAD_REQUEST)
             if data and not self._buffer and self.served:
-                self.deadline = min(self.deadline, time.monotonic() + limits.head_seconds)
+                self.deadline = min(self.deadline, monotonic() + limits.head_seconds)
             self._buffer = data
             return b""
         head = before + end
@@ -161,12 +162,14 @@ class Caller(Sender):
         else:
             self._chunked = None
             body = rest[:length] if length else b""
+            if body and len(body) == length:
+                REQUESTS.end(body)
             rest = rest[length:] if length else rest
             self._left = length - len(body)
             complete = not self._left
         self.phase = Phase.BUSY if complete else Phase.BODY
         if not complete:
-            self._slow_since = time.monotonic()
+            self._slow_since = monotonic()
             self._slow_bytes = 0
         front.serve(self.node, self, request, body, complete=complete)
         return rest
@@ -243,7 +246,7 @@ class Caller(Sender):
         if body_done or self.phase == Phase.BUSY:
             self._next()
         else:
-            self.deadline = time.monotonic() + self.node.limits.head_seconds
+            self.deadline = monotonic() + self.node.limits.head_seconds
 
     def _next(self) -> None:
         """The connection is free for the next request."""
@@ -252,7 +255,7 @@ class Caller(Sender):
         if not self.keep_alive:
             self._linger()
             return
-        self.deadline = time.monotonic() + self.node.limits.idle_seconds
+        self.deadline = monotonic() + self.node.limits.idle_seconds
         if self._buffer and not self._looping:
             self.data_received(b"")
 
@@ -280,7 +283,7 @@ class Caller(Sender):
         self.phase = Phase.LINGER
         self._left = 0
         self._buffer = b""
-        self.deadline = time.monotonic() + self.node.limits.linger_seconds
+        self.deadline = monotonic() + self.node.limits.linger_seconds
         if self._paused:
             self.resume_reading()
         if transport.can_write_eof():
@@ -309,7 +312,7 @@ class Caller(Sender):
         """Take more from the caller again."""
         if self._paused and self.transport is not None and not self.transport.is_closing():
             self._paused = False
-            self._slow_since = time.monotonic()
+            self._slow_since = monotonic()
             self._slow_bytes = 0
             self.transport.resume_reading()
 

@@ -1,9 +1,10 @@
 """Which header fields go on, which end here, which are read. Pure.
 
 A head is split into lines only after llhttp accepted it, strictly: no folding, no bare CR or LF, no
-blank before a colon. Most lines are the same from request to request ("Accept: */*"), so what to
-do with a whole line is remembered; measured, that beats looking at names, and unlike remembering
-whole heads it does not lose on heads that differ in one line.
+blank before a colon. What nearly every head has, `request_head` and `response_head` know by sight.
+Most other lines are the same from request to request ("Origin: null"), so what to do with a whole
+line is remembered; measured, that beats looking at names, and unlike remembering whole heads it
+does not lose on heads that differ in one line.
 """
 
 from typing import Final
@@ -85,6 +86,8 @@ _RESPONSE_PREFIXES: Final = (
     (b"x-dormouse-", Fate.DROP),
     (b"sec-websocket-", Fate.WEBSOCKET),
 )
+
+KEEP_ALIVE: Final = b"Connection: keep-alive"
 
 # Only fates whose lines repeat are worth remembering; tokens and cookies don't lie about in memory.
 _REPEATING: Final = frozenset(

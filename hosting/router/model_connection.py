@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, cast
 from httptools import HttpParserError, HttpResponseParser
 
 from hosting.router import response_head
+from hosting.router.llhttp import RESPONSES
 from hosting.router.outbox import Sender
 from hosting.router.response_head import Response
 
@@ -216,6 +217,8 @@ class ModelConnection(Sender):
             if left:
                 self.reusable = False
                 rest = rest[:left]
+            elif rest:
+                RESPONSES.end(rest)
             self._mode = _Mode.DONE
             receiver.on_answer(response, rest, complete=True)
         else:

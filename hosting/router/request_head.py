@@ -3,11 +3,10 @@
 from collections.abc import Callable
 from typing import Final
 
-from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
-
 from hosting.router import answers, hosts
 from hosting.router.answers import Problem
 from hosting.router.headers import (
+    KEEP_ALIVE,
     REQUEST_LINES,
     Fate,
     length_of,
@@ -16,6 +15,7 @@ from hosting.router.headers import (
     value_of,
     without,
 )
+from hosting.router.llhttp import REQUESTS
 
 
 class Refused(Exception):
@@ -90,24 +90,10 @@ class Request:
         )
 
 
-class _Heads:
-    """Counts the heads llhttp saw. Exactly one may be in what we took for one."""
-
-    __slots__ = ("seen",)
-
-    def __init__(self) -> None:
-        self.seen = 0
-
-    def on_headers_complete(self) -> None:
-        self.seen += 1
-
-
-_heads: Final = _Heads()
-
-
 def read(head: bytes, *, most_fields: int) -> Request:
     """Read one head, up to and with its blank line; raise `Refused` for what is not one."""
-    _accepted_by_llhttp(head)
+    if not REQUESTS.accept(head):
+        raise Refused(answers.BAD_REQUEST)
     lines = head.split(b"\r\n")
     if len(lines) > most_fields + 3:
         raise Refused(answers.HEAD_TOO_LARGE)
@@ -116,19 +102,15 @@ def read(head: bytes, *, most_fields: int) -> Request:
     known = REQUEST_LINES.lines
     spelled = REQUEST_LINES.spellings
     for line in lines[1:-2]:
-        # Two that differ from request to request are known by sight: nothing to look up.
-        if line.startswith(b"Authorization:"):
-            _authorization(request, line)
-        elif line.startswith(b"Content-Length:"):
-            _length(request, line)
-        else:
-            fate = known.get(line)
-            if fate is None:
-                fate = spelled.get(line[: line.find(b":")]) or REQUEST_LINES.sort(line)
-            if fate == Fate.PASS:
-                passed.append(line)
-            elif fate != Fate.DROP:
-                _read_field(request, fate, line)
+        if _known_by_sight(request, line):
+            continue
+        fate = known.get(line)
+        if fate is None:
+            fate = spelled.get(line[: line.find(b":")]) or REQUEST_LINES.sort(line)
+        if fate == Fate.PASS:
+            passed.append(line)
+        elif fate != Fate.DROP:
+            _READERS[fate](request, line)
     if not request.target.startswith(b"/"):
         _other_form(request)
     if request.hosts != 1:
@@ -139,26 +121,61 @@ def read(head: bytes, *, most_fields: int) -> Request:
     return request
 
 
+def _known_by_sight(request: Request, line: bytes) -> bool:
+    """Read a line of those that nearly every request has: nothing to look up."""
+    if line.startswith(b"Host:"):
+        _host(request, line)
+    elif line.startswith(b"Authorization:"):
+        _authorization(request, line)
+    elif line.startswith(b"Content-Type:"):
+        _content_type(request, line)
+    elif line.startswith(b"Content-Length:"):
+        _length(request, line)
+    elif line.startswith(b"Accept:") or line.startswith(b"User-Agent:"):  # noqa: PIE810
+        request.lines.append(line)
+    elif line == KEEP_ALIVE:
+        request.keep_alive = True
+    else:
+        return line.startswith(b"X-Request-Id:")
+    return True
+
+
+class _Start:
+    """The first line of a head, read once, and the same for all who send it."""
+
+    __slots__ = ("http11", "method", "target")
+
+    def __init__(self, method: bytes, target: bytes, http11: bool) -> None:
+        self.method = method
+        self.target = target
+        self.http11 = http11
+
+
+_starts: Final[dict[bytes, _Start]] = {}
+_MOST_STARTS: Final = 1024
+_LONGEST_START: Final = 128
+
+
 def _begun(first: bytes) -> Request:
+    start = _starts.get(first)
+    if start is None:
+        start = _start(first)
+    return Request(start.method, start.target, start.http11)
+
+
+def _start(first: bytes) -> _Start:
     parts = first.split(b" ")
     if len(parts) != 3:
         raise Refused(answers.BAD_REQUEST)
     version = parts[2]
     if version != b"HTTP/1.1" and version != b"HTTP/1.0":
         raise Refused(answers.HTTP_VERSION)
-    return Request(parts[0], parts[1], version == b"HTTP/1.1")
-
-
-def _accepted_by_llhttp(head: bytes) -> None:
-    _heads.seen = 0
-    try:
-        HttpRequestParser(_heads).feed_data(head)
-    except HttpParserUpgrade:
-        pass  # decided by us, from the fields
-    except HttpParserError:
-        raise Refused(answers.BAD_REQUEST) from None
-    if _heads.seen != 1:
-        raise Refused(answers.BAD_REQUEST)
+    start = _Start(parts[0], parts[1], version == b"HTTP/1.1")
+    if len(first) <= _LONGEST_START:
+        if len(_starts) >= _MOST_STARTS:
+            _starts.clear()
+        _starts[first] = start
+    return start
 
 
 _names: Final[dict[bytes, str]] = {}
@@ -204,16 +221,6 @@ def _hop_by_hop(request: Request, named: list[bytes]) -> None:
         request.lines = without(request.lines, others)
         request.cookie = None if b"cookie" in others else request.cookie
         request.content_type = None if b"content-type" in others else request.content_type
-
-
-def _read_field(request: Request, fate: int, line: bytes) -> None:
-    # What nearly every request has is spelled out: compiled, these are plain calls.
-    if fate == Fate.HOST:
-        _host(request, line)
-    elif fate == Fate.CONTENT_TYPE:
-        _content_type(request, line)
-    else:
-        _OTHERS[fate](request, line)
 
 
 # Handlers of the fields most requests have cut the value off at the length of the name: llhttp has
@@ -294,7 +301,9 @@ def _revision(request: Request, line: bytes) -> None:
     request.revision = value_of(line)
 
 
-_OTHERS: Final[dict[int, Callable[[Request, bytes], None]]] = {
+_READERS: Final[dict[int, Callable[[Request, bytes], None]]] = {
+    Fate.HOST: _host,
+    Fate.CONTENT_TYPE: _content_type,
     Fate.AUTHORIZATION: _authorization,
     Fate.LENGTH: _length,
     Fate.CODING: _coding,

@@ -3,9 +3,8 @@
 from collections.abc import Callable
 from typing import Final
 
-from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
-
 from hosting.router.headers import (
+    KEEP_ALIVE,
     RESPONSE_LINES,
     Fate,
     length_of,
@@ -15,6 +14,7 @@ from hosting.router.headers import (
     without,
     without_domain,
 )
+from hosting.router.llhttp import RESPONSES
 
 
 class Response:
@@ -51,55 +51,57 @@ class Response:
         return self.status < 200 or self.status == 204 or self.status == 304
 
 
-class _Heads:
-    """Counts the heads llhttp saw. Exactly one may be in what we took for one."""
-
-    __slots__ = ("seen",)
-
-    def __init__(self) -> None:
-        self.seen = 0
-
-    def on_headers_complete(self) -> None:
-        self.seen += 1
-
-
-_heads: Final = _Heads()
+_ZERO: Final = 0x30
+_ONE: Final = 0x31
 
 
 def read(head: bytes) -> Response:
     """Read one head, up to and with its blank line; ValueError when it is not one."""
-    _heads.seen = 0
-    try:
-        HttpResponseParser(_heads).feed_data(head)
-    except HttpParserUpgrade:
-        pass
-    except HttpParserError as error:
-        raise ValueError(str(error)) from None
+    if not RESPONSES.accept(head):
+        raise ValueError("not one head")
     lines = head.split(b"\r\n")
     start = lines[0]
-    if _heads.seen != 1 or start[:7] != b"HTTP/1.":
-        raise ValueError("not one head")
-    response = Response(int(start[9:12]), start[7:8] == b"1")
+    if not start.startswith(b"HTTP/1."):
+        raise ValueError("not a version of ours")
+    response = Response(_status(start), start[7] == _ONE)
     passed = response.lines
     known = RESPONSE_LINES.lines
     spelled = RESPONSE_LINES.spellings
     for line in lines[1:-2]:
-        # Two that differ from answer to answer are known by sight: nothing to look up.
-        if line.startswith(b"Date:"):
+        if _known_by_sight(response, line):
+            continue
+        fate = known.get(line)
+        if fate is None:
+            fate = spelled.get(line[: line.find(b":")]) or RESPONSE_LINES.sort(line)
+        if fate == Fate.PASS:
             passed.append(line)
-        elif line.startswith(b"Content-Length:"):
-            _length(response, line)
-        else:
-            fate = known.get(line)
-            if fate is None:
-                fate = spelled.get(line[: line.find(b":")]) or RESPONSE_LINES.sort(line)
-            if fate == Fate.PASS:
-                passed.append(line)
-            elif fate != Fate.DROP:
-                _read_field(response, fate, line)
+        elif fate != Fate.DROP:
+            _READERS[fate](response, line)
     if response.connection is not None:
         _hop_by_hop(response, response.connection)
     return response
+
+
+def _known_by_sight(response: Response, line: bytes) -> bool:
+    """Read a line of those that nearly every answer has: nothing to look up."""
+    if line.startswith(b"Date:") or line.startswith(b"Server:"):  # noqa: PIE810
+        response.lines.append(line)
+    elif line.startswith(b"Content-Type:"):
+        _content_type(response, line)
+    elif line.startswith(b"Content-Length:"):
+        _length(response, line)
+    elif line.startswith(b"X-Request-Id:"):
+        _request_id(response, line)
+    elif line == KEEP_ALIVE:
+        response.keep_alive = True
+    else:
+        return False
+    return True
+
+
+def _status(start: bytes) -> int:
+    """The number in a status line; llhttp has seen to it that three digits stand there."""
+    return (start[9] - _ZERO) * 100 + (start[10] - _ZERO) * 10 + start[11] - _ZERO
 
 
 def _hop_by_hop(response: Response, named: list[bytes]) -> None:
@@ -110,16 +112,6 @@ def _hop_by_hop(response: Response, named: list[bytes]) -> None:
     others = [each for each in named if each not in (b"close", b"keep-alive", b"upgrade")]
     if others:
         response.lines = without(response.lines, others)
-
-
-def _read_field(response: Response, fate: int, line: bytes) -> None:
-    # What nearly every answer has is spelled out: compiled, these are plain calls.
-    if fate == Fate.CONTENT_TYPE:
-        _content_type(response, line)
-    elif fate == Fate.CONNECTION:
-        _connection(response, line)
-    else:
-        _OTHERS[fate](response, line)
 
 
 def _length(response: Response, line: bytes) -> None:
@@ -164,7 +156,9 @@ def _websocket(response: Response, line: bytes) -> None:
     response.websocket = (*response.websocket, line)
 
 
-_OTHERS: Final[dict[int, Callable[[Response, bytes], None]]] = {
+_READERS: Final[dict[int, Callable[[Response, bytes], None]]] = {
+    Fate.CONTENT_TYPE: _content_type,
+    Fate.CONNECTION: _connection,
     Fate.LENGTH: _length,
     Fate.CODING: _coding,
     Fate.SET_COOKIE: _set_cookie,
