@@ -13,6 +13,7 @@ from tests.e2e.stack import Stack
 
 # What the npm client insists on: this domain, and no port in the address.
 CLIENT_DOMAIN = "hosted-models.runwayml.cloud"
+CHROMIUM = str(Path(__file__).with_name("steady_chromium.py"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

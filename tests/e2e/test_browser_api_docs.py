@@ -3,6 +3,7 @@
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
+from tests.e2e.conftest import CHROMIUM
 from tests.factories import make_key, make_member, make_model
 
 pytestmark = pytest.mark.browser
@@ -22,7 +23,7 @@ def page(key):
     # for this thread, and nobody would close it.
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
         )
         yield browser.new_page()
         browser.close()

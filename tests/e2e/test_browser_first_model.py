@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
+from tests.e2e.conftest import CHROMIUM
 from tests.e2e.stack import Stack
 from tests.e2e.test_browser_dashboard import ARGUMENTS
 
@@ -17,9 +18,7 @@ def page(process_stack: Stack):
     with sync_playwright() as playwright:
         domain = process_stack.base_domain
         names = f"--host-resolver-rules=MAP *.{domain} 127.0.0.1"
-        browser = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=[*ARGUMENTS, names]
-        )
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*ARGUMENTS, names])
         context = browser.new_context(base_url=f"http://localhost:{process_stack.port}")
         context.grant_permissions(["clipboard-read", "clipboard-write"])
         page = context.new_page()
