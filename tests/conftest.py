@@ -8,7 +8,12 @@ from typing import Any
 
 import pytest
 import redis
+from hypothesis import HealthCheck, settings
 from whitenoise.middleware import WhiteNoiseMiddleware
+
+# How long one example takes says what else this machine does; `timeout` bounds them all.
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
 
 
 @pytest.fixture

@@ -184,7 +184,7 @@ def run(bench: Bench, request: list[bytes], answer: list[bytes]) -> Any:
 def test_any_split_of_the_bytes_means_the_same(bench: Bench, request_: bytes, answer: bytes):
     whole = run(bench, [request_], [answer])
 
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=40)
     @given(
         st.lists(st.integers(0, 10_000), max_size=20), st.lists(st.integers(0, 10_000), max_size=9)
     )
@@ -226,7 +226,7 @@ def test_whatever_a_model_says_its_caller_gets_all_of_it_or_a_cut(
 ):
     request_ = REQUESTS[0].replace(b"/query", b"/other").replace(b"HTTP/1.1", version)
 
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=150)
     @given(
         status=st.sampled_from([200, 201, 400, 404, 429, 500, 502, 503]),
         body=st.binary(min_size=1, max_size=200),
