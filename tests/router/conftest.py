@@ -31,6 +31,18 @@ def form(request: pytest.FixtureRequest) -> Iterator[str]:
         yield request.param
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Run what is marked `once` in the form that is served: it waits, and the form can't matter."""
+    spared = [
+        item
+        for item in items
+        if item.get_closest_marker("once") and "[plain" in item.name and "compiled" in FORMS
+    ]
+    if spared:
+        config.hook.pytest_deselected(items=spared)
+        items[:] = [item for item in items if item not in spared]
+
+
 class OwnRedis:
     """A Redis that a test may stop, kill and start again."""
 

@@ -376,6 +376,7 @@ def test_a_models_cookie_stays_with_its_own_host(hostile: Router, echo: Model):
     assert said["x-dormouse-state"] == "awake"
 
 
+@pytest.mark.once
 def test_a_slow_head_is_closed_and_keeps_nobody_waiting(
     tmp_path: Path, hostile: Router, echo: Model
 ):

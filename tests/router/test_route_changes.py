@@ -2,6 +2,8 @@
 
 import time
 
+import pytest
+
 from tests.router import model as models
 from tests.router.conftest import OwnRedis
 from tests.router.harness import ControlPlane, Router, head, running_router, wait_until
@@ -70,6 +72,7 @@ def test_a_revoked_token_opens_nothing_any_more(awake: Router, control: ControlP
     assert time.monotonic() - revoked_at < 0.25
 
 
+@pytest.mark.once
 def test_awake_models_are_served_while_redis_is_away(
     awake: Router, control: ControlPlane, own_redis: OwnRedis, model: Model
 ):

@@ -45,6 +45,7 @@ def test_a_failed_model_is_tried_again_once_its_time_has_come(
     assert router.query().status == 200
 
 
+@pytest.mark.once
 def test_a_lost_wake_is_asked_for_again(router: Router, control: ControlPlane, model: Model):
     def wake(kwargs: dict[str, Any]) -> None:
         if len(control.wakes()) == 2:
@@ -58,6 +59,7 @@ def test_a_lost_wake_is_asked_for_again(router: Router, control: ControlPlane, m
     assert len(control.wakes()) == 2
 
 
+@pytest.mark.once
 def test_without_a_control_plane_the_wait_ends_in_503(router: Router, control: ControlPlane):
     control.publish("echo")
     router.knows()
