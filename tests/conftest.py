@@ -81,7 +81,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
 
 
 # These share the whole system, which is started once: they stay on one xdist worker.
-_ONE_SYSTEM = (
+ONE_SYSTEM = (
     "tests/e2e/test_browser_first_model.py",
     "tests/e2e/test_callers.py",
     "tests/e2e/test_caps.py",
@@ -90,12 +90,28 @@ _ONE_SYSTEM = (
     "tests/e2e/test_npm_client.py",
     "tests/e2e/test_without_redis.py",
 )
+_TOGETHER = "one system"
+# What mostly waits, for containers and clocks, the longest first. All the rest mostly computes.
+WAITS = (
+    _TOGETHER,
+    "tests/e2e/test_up_and_down.py",
+    "tests/docker/test_compose.py",
+    "tests/e2e/test_browser_dashboard.py",
+    "tests/e2e/test_cluster.py",
+    "tests/docker/test_cluster_isolation.py",
+    "tests/unit/test_runtime_contract.py",
+    "tests/docker/test_isolation.py",
+    "tests/docker/test_docker_runtime.py",
+    "tests/router/test_route_changes.py",
+)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
     """Give each worker whole files: what a file sets up is set up once.
 
+    The first worker begins with what waits, the others with what computes: so neither the machine
+    stands idle nor two that need all of it meet, and no long file is left for the end.
     xdist's own `loadgroup` does nothing under pytest 9.2, and says nothing.
     """
     from xdist.scheduler import LoadScopeScheduling
@@ -103,7 +119,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
     class ByFile(LoadScopeScheduling):  # type: ignore[misc]
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.partition("::")[0]
-            return "one system" if file in _ONE_SYSTEM else file
+            return _TOGETHER if file in ONE_SYSTEM else file
+
+        def _assign_work_unit(self, node: Any) -> None:
+            waits = [scope for scope in WAITS if scope in self.workqueue]
+            computes = [scope for scope in self.workqueue if scope not in WAITS]
+            first = waits + computes if node.gateway.id == "gw0" else computes + waits
+            self.workqueue.move_to_end(first[0], last=False)
+            super()._assign_work_unit(node)
 
     return ByFile(config, log)
 

@@ -1,4 +1,4 @@
-"""The whole system, started once per runtime for all tests of this folder."""
+"""The whole system: started once per runtime for the tests of this folder, ended after them."""
 
 import os
 import shutil
@@ -33,7 +33,7 @@ def folder() -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def process_stack(folder: Path) -> Iterator[Stack]:
     """The system with models as plain processes, under the npm client's domain."""
     port = 80 if can_listen(80) else free_port()
@@ -42,7 +42,7 @@ def process_stack(folder: Path) -> Iterator[Stack]:
     )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def docker_stack(folder: Path) -> Iterator[Stack]:
     """The system with models in real containers, under localhost."""
     yield from _running(
