@@ -48,6 +48,14 @@ def wait_until(condition: Callable[[], Any], *, seconds: float = 10.0) -> Any:
     return value
 
 
+def once_within(seconds: float, attempt: Callable[[], float]) -> None:
+    """Some attempt of five says that it took less: any of them may meet a busy machine."""
+    took: list[float] = []
+    while not took or took[-1] >= seconds:
+        assert len(took) < 5, took
+        took.append(attempt())
+
+
 @dataclass
 class Answer:
     """One answer, as it came."""

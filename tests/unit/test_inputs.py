@@ -157,11 +157,11 @@ def test_where_inputs_are_not_told_nothing_is_known(info):
 
 def test_the_largest_body_that_is_checked_takes_no_time():
     body = json.dumps({"it": ["x"] * 60_000}).encode()
-    begun = time.perf_counter()
+    begun = time.thread_time()
 
     misfit_of(body, [spec("array")])
 
-    assert time.perf_counter() - begun < 0.25
+    assert time.thread_time() - begun < 0.25
 
 
 @pytest.mark.parametrize(

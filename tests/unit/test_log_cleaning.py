@@ -72,8 +72,8 @@ def test_a_long_line_is_cut_and_says_so():
 
 @pytest.mark.parametrize("piece", ["\x1b]", "\x1b[", "\x1b[0;", "\r", "dme_", "\x9b1"])
 def test_a_hostile_line_is_cleaned_in_no_time(piece):
-    begun = time.perf_counter()
+    begun = time.thread_time()
 
     clean(piece * (16 * 1024 // len(piece)), secrets=Secrets(["dme_dme_"]))
 
-    assert time.perf_counter() - begun < 0.25
+    assert time.thread_time() - begun < 0.25
