@@ -24,6 +24,7 @@ from hosting.wire import Asker, Report, Route
 PASS_THROUGH: Final = frozenset({"openai"})
 # Protocols whose queries are objects with a value per input that /v1/info names.
 DESCRIBED: Final = frozenset({"runway", "cog"})
+RESTING: Final = (State.ASLEEP, State.DROWSY, State.FAILED)
 MOST_CHECKED_BYTES: Final = 256 * 1024  # reading JSON keeps everybody else waiting
 
 
@@ -184,6 +185,12 @@ class Endpoint:
             if replica is None:
                 return
             self.waiting.popleft().go(replica)
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether nothing goes on here, nor can before its route changes or somebody waits."""
+        busy = self.replicas or self.in_flight or self.waiting
+        return not busy and self.route.state in RESTING
 
     def reachable(self) -> bool:
         """Whether some replica takes connections, as far as we know."""

@@ -35,7 +35,7 @@ def render(node: Node, *, name: str) -> str:
         "connections_total": counters.connections,
         "connections": len(node.callers),
         "held": node.held,
-        "in_flight": sum(endpoint.in_flight for endpoint in node.table),
+        "in_flight": sum(endpoint.in_flight for endpoint in node.table.astir()),
         "buffered_bytes": node.buffered_bytes,
         "nudges_total": counters.nudges,
         "unwritten_events_total": counters.unwritten,

@@ -170,7 +170,7 @@ class Node:
             for caller in list(self.callers):
                 caller.tick(now)
             oldest = now - self.limits.pool_idle_seconds
-            for endpoint in self.table:
+            for endpoint in self.table.astir():
                 for replica in endpoint.replicas:
                     if replica.idle:
                         replica.drop_older_than(oldest)
@@ -181,7 +181,8 @@ class Node:
         while True:
             await asyncio.sleep(_FLUSH_SECONDS)
             self._spool.mark(connections=len(self.callers))
-            await loop.run_in_executor(self._flusher, self._flush)
+            if self._spool.unsynced or self.access_log is not None:
+                await loop.run_in_executor(self._flusher, self._flush)
 
     def _flush(self) -> None:
         self._spool.flush()

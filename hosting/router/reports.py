@@ -10,16 +10,14 @@ from typing import Any, Final
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from hosting.router.endpoints import Endpoint
+from hosting.router.endpoints import RESTING, Endpoint
 from hosting.router.routes import RouteTable
-from hosting.states import State
 from hosting.wire import ROUTER_LEASE_SECONDS, ROUTERS_KEY, Report, reports_key
 
 logger = logging.getLogger(__name__)
 
 EVERY_SECONDS: Final = 0.5
 _AT_MOST_EVERY_SECONDS: Final = 0.02
-_RESTING: Final = (State.ASLEEP, State.DROWSY, State.FAILED)
 
 
 def together(one: Report, other: Report) -> Report:
@@ -69,8 +67,8 @@ class Reporter:
         """Write the whole report once."""
         now = time.monotonic()
         said: dict[int, Report] = {}
-        for each in self._table:
-            if each.in_flight or each.waiting or each.route.state not in _RESTING:
+        for each in self._table.astir():
+            if each.in_flight or each.waiting or each.route.state not in RESTING:
                 model_id, report = each.route.model_id, each.report(now=now)
                 known = said.get(model_id)
                 said[model_id] = report if known is None else together(known, report)

@@ -1,6 +1,6 @@
 """The route table in memory. Reading it never waits; it is fed from outside (`table_feed.py`)."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Set
 from typing import Final
 
 from hosting.router.endpoints import Endpoint
@@ -19,6 +19,7 @@ class RouteTable:
         self.processes = 1  # router processes that share every rate limit
         self.on_released: Callable[[Endpoint], None] | None = None
         self._endpoints: dict[str, Endpoint] = {}
+        self._astir: dict[Endpoint, None] = {}  # and some that came to rest since the last look
         self._removed: dict[str, tuple[int, int]] = {}
         self._heard_at = clock()
         self._stale_after = stale_after
@@ -48,13 +49,22 @@ class RouteTable:
             found.own = own
             found.paces = own.paces
             found.on_released = self._released
+            self.stir(found)
         return found
 
-    def __iter__(self) -> Iterator[Endpoint]:
-        for own in list(self._endpoints.values()):
-            yield own
-            if own.beside:
-                yield from list(own.beside.values())
+    def astir(self) -> list[Endpoint]:
+        """The endpoints where anything goes on: most models sleep, and nobody walks over those."""
+        for each in [each for each in self._astir if each.at_rest or each.route.removed]:
+            del self._astir[each]
+        return list(self._astir)
+
+    def stir(self, endpoint: Endpoint) -> None:
+        """Something may go on there from here on."""
+        if not endpoint.at_rest:
+            self._astir[endpoint] = None
+
+    def __contains__(self, subdomain: str) -> bool:
+        return subdomain in self._endpoints
 
     def __len__(self) -> int:
         return len(self._endpoints)
@@ -96,7 +106,11 @@ class RouteTable:
         """Take the whole table: what is not in it is gone."""
         for route in routes.values():
             self.apply(route)
-        for subdomain in self._endpoints.keys() - routes.keys():
+        self.keep(routes.keys())
+
+    def keep(self, subdomains: Set[str]) -> None:
+        """These are all there are, and all of them were applied."""
+        for subdomain in self._endpoints.keys() - subdomains:
             model_id, generation = self._endpoints[subdomain].route.version
             # Nobody said that it was removed: should the same come again, it is there after all.
             self._remove(subdomain, (model_id, generation - 1))
@@ -110,6 +124,7 @@ class RouteTable:
             endpoint = Endpoint(route, now=self._clock())
             endpoint.on_released = self._released
             self._endpoints[subdomain] = endpoint
+            self.stir(endpoint)
         else:
             self._apply(endpoint, route)
         if route.beside or endpoint.beside:
@@ -117,6 +132,7 @@ class RouteTable:
 
     def _apply(self, endpoint: Endpoint, route: Route) -> None:
         endpoint.apply(route)
+        self.stir(endpoint)
         if not endpoint.replicas and not endpoint.in_flight:
             self._released(endpoint)
 

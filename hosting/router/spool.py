@@ -86,6 +86,11 @@ class Spool:
         self.problem = ""
         return True
 
+    @property
+    def unsynced(self) -> bool:
+        """Whether `flush` has anything to bring to the disk."""
+        return self._dirty or bool(self._full)
+
     def mark(self, *, connections: int) -> None:
         """Note that answers are out up to where we were at the last call: turns of the loop ago.
 

@@ -25,6 +25,7 @@ REREAD_SECONDS: Final = 5.0
 _LONGEST_PAUSE: Final = 2.0
 _PING_SECONDS: Final = 0.4
 _LOST_SECONDS: Final = 1.0
+_PAGE: Final = 250  # routes read at once
 
 
 class TableFeed:
@@ -34,7 +35,9 @@ class TableFeed:
         self._redis = redis
         self._table = table
         self._reread_seconds = reread_seconds
-        self._read: dict[bytes, tuple[bytes, Route]] = {}  # the last whole table, as text and read
+        self._read: dict[
+            bytes, tuple[bytes, str]
+        ] = {}  # the last whole: as text, and its subdomain
         self._heard_at = float("-inf")
         self.ready = asyncio.Event()  # the table was read once
 
@@ -86,26 +89,32 @@ class TableFeed:
             logger.exception("route table: a message makes no sense: %.200r", text)
 
     async def _read_whole(self, *, all_there: bool = True) -> None:
+        """Read the whole in pages, and only what says something new: requests wait meanwhile."""
+        read: dict[bytes, tuple[bytes, str]] = {}
+        cursor: int | None = None
         async with asyncio.timeout(10):
-            texts = cast(Mapping[bytes, bytes], await self._redis.hgetall(ROUTES_KEY))
+            while cursor != 0:
+                # What is there all the time is in some page; of what changes meanwhile we hear.
+                cursor, texts = await self._redis.hscan(ROUTES_KEY, cursor or 0, count=_PAGE)
+                for name, text in cast(Mapping[bytes, bytes], texts).items():
+                    known = self._read.get(name)
+                    if known is None or known[0] != text or known[1] not in self._table:
+                        known = self._take(name, text)
+                    if known is not None:
+                        read[name] = known
             whole = bool(await self._redis.exists(ROUTES_EPOCH_KEY)) and all_there
         self._heard_at = time.monotonic()
         self._table.heard()
-        read: dict[bytes, tuple[bytes, Route]] = {}
-        for name, text in texts.items():
-            known = self._read.get(name)
-            if known is not None and known[0] == text:
-                read[name] = known
-                continue
-            try:
-                read[name] = (text, Route.from_json(text))
-            except (ValueError, TypeError, KeyError):
-                logger.exception("route table: %r makes no sense", name)
         self._read = read
-        routes = {route.subdomain: route for _, route in read.values()}
         if whole:
-            self._table.replace(routes)
-        else:
-            for route in routes.values():
-                self._table.apply(route)
+            self._table.keep({subdomain for _, subdomain in read.values()})
         self.ready.set()
+
+    def _take(self, name: bytes, text: bytes) -> tuple[bytes, str] | None:
+        try:
+            route = Route.from_json(text)
+        except (ValueError, TypeError, KeyError):
+            logger.exception("route table: %r makes no sense", name)
+            return None
+        self._table.apply(route)
+        return text, route.subdomain

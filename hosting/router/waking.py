@@ -54,6 +54,7 @@ class Waking:
         exchange.queued = True
         node.held += 1
         endpoint.waiting.append(exchange)
+        node.table.stir(endpoint)
         if not endpoint.reachable():
             exchange.cold = True
             self.look_after(endpoint)
