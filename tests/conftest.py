@@ -91,12 +91,15 @@ ONE_SYSTEM = (
     "tests/e2e/test_without_redis.py",
 )
 _TOGETHER = "one system"
+# These share the web process that browsers look at.
+ONE_SITE = ("tests/e2e/test_browser_dashboard.py", "tests/e2e/test_browser_passkeys.py")
+_SITE = "one site"
 # What mostly waits, for containers and clocks, the longest first. All the rest mostly computes.
 WAITS = (
     _TOGETHER,
     "tests/e2e/test_up_and_down.py",
     "tests/docker/test_compose.py",
-    "tests/e2e/test_browser_dashboard.py",
+    _SITE,
     "tests/e2e/test_cluster.py",
     "tests/docker/test_cluster_isolation.py",
     "tests/unit/test_runtime_contract.py",
@@ -119,6 +122,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
     class ByFile(LoadScopeScheduling):  # type: ignore[misc]
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.partition("::")[0]
+            if file in ONE_SITE:
+                return _SITE
             return _TOGETHER if file in ONE_SYSTEM else file
 
         def _assign_work_unit(self, node: Any) -> None:

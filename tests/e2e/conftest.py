@@ -3,17 +3,28 @@
 import os
 import shutil
 import socket
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
+import psycopg
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
-from tests.e2e.stack import Stack
+from tests.e2e.stack import ROOT, Stack
 
 # What the npm client insists on: this domain, and no port in the address.
 CLIENT_DOMAIN = "hosted-models.runwayml.cloud"
 CHROMIUM = str(Path(__file__).with_name("steady_chromium.py"))
+BROWSER_ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -55,6 +66,44 @@ def stack(request: pytest.FixtureRequest) -> Stack:
     """The system, once with each runtime."""
     running: Stack = request.getfixturevalue(f"{request.param}_stack")
     return running
+
+
+@pytest.fixture(scope="package")
+def site() -> Iterator[str]:
+    """The web process on a database of its own, with a team and its models, for a browser."""
+    name = f"dashboard_{os.getpid()}"
+    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as server:
+        server.execute(f"CREATE DATABASE {name}")
+    address = urlsplit(os.environ["DATABASE_URL"])
+    environment = {
+        **os.environ,
+        "DATABASE_URL": urlunsplit(address._replace(path=f"/{name}")),
+        "PYTHONPATH": f"{ROOT}:{ROOT / 'platform'}",
+    }
+    for command in (["manage.py", "migrate", "-v", "0"], ["-m", "tests.e2e.seed_dashboard"]):
+        subprocess.run([sys.executable, *command], env=environment, cwd=ROOT, check=True)
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(100)
+        options = ["--fd", str(listener.fileno()), "--log-level", "critical", "--lifespan", "off"]
+        options += ["--timeout-graceful-shutdown", "1"]
+        web = subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-m", "uvicorn", "config.asgi:application", *options],
+            env=environment,
+            cwd=ROOT,
+            pass_fds=[listener.fileno()],
+        )
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        web.terminate()
+        web.wait(20)
+
+
+@pytest.fixture(scope="package")
+def browser(site: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=CHROMIUM, args=BROWSER_ARGUMENTS)
+        yield found
+        found.close()
 
 
 def _running(stack: Stack) -> Iterator[Stack]:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from hosting.models import HostedModel
 
 EMAIL, PASSWORD = "ada@example.org", "correct horse battery"
+KEYHOLDER = "grace@example.org"  # with the same password, for the tests of passkeys
 
 
 def seed() -> None:
@@ -20,6 +21,9 @@ def seed() -> None:
     member.user.email = EMAIL
     member.user.set_password(PASSWORD)
     member.user.save()
+    keyholder = make_member(email=KEYHOLDER).user
+    keyholder.set_password(PASSWORD)
+    keyholder.save()
     make_member(team=member.team, role="viewer")
     _woken(_sleeping(member.team))
     _failed(member.team)

@@ -1,16 +1,9 @@
 """The dashboard in a real browser: what axe finds, what a keyboard reaches, what a screen fits."""
 
-import os
-import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit, urlunsplit
 
-import psycopg
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import (
@@ -19,16 +12,12 @@ from playwright.sync_api import (
     Page,
     StorageState,
     expect,
-    sync_playwright,
 )
 
-from tests.e2e.conftest import CHROMIUM
 from tests.e2e.seed_dashboard import EMAIL, PASSWORD
 
 pytestmark = pytest.mark.browser
 
-ROOT = Path(__file__).resolve().parents[2]
-ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 PAGES = [
     "/",
     "/?state=failed",
@@ -70,47 +59,11 @@ PAGES = [
     "/accounts/email/",
     "/accounts/password/change/",
     "/accounts/2fa/",
+    "/accounts/2fa/webauthn/",
+    "/accounts/2fa/webauthn/add/",
 ]
 Theme = Literal["light", "dark"]
 ENTRANCES = ["/accounts/login/", "/accounts/signup/", "/accounts/password/reset/"]
-
-
-@pytest.fixture(scope="module")
-def site() -> Iterator[str]:
-    """The web process on a database of its own, with a team and its models."""
-    name = f"dashboard_{os.getpid()}"
-    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as server:
-        server.execute(f"CREATE DATABASE {name}")
-    address = urlsplit(os.environ["DATABASE_URL"])
-    environment = {
-        **os.environ,
-        "DATABASE_URL": urlunsplit(address._replace(path=f"/{name}")),
-        "PYTHONPATH": f"{ROOT}:{ROOT / 'platform'}",
-    }
-    for command in (["manage.py", "migrate", "-v", "0"], ["-m", "tests.e2e.seed_dashboard"]):
-        subprocess.run([sys.executable, *command], env=environment, cwd=ROOT, check=True)
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(100)
-        options = ["--fd", str(listener.fileno()), "--log-level", "critical", "--lifespan", "off"]
-        options += ["--timeout-graceful-shutdown", "1"]
-        web = subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-m", "uvicorn", "config.asgi:application", *options],
-            env=environment,
-            cwd=ROOT,
-            pass_fds=[listener.fileno()],
-        )
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        web.terminate()
-        web.wait(20)
-
-
-@pytest.fixture(scope="module")
-def browser(site: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield found
-        found.close()
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
-from tests.e2e.conftest import CHROMIUM
+from tests.e2e.conftest import BROWSER_ARGUMENTS, CHROMIUM
 from tests.e2e.stack import Stack
-from tests.e2e.test_browser_dashboard import ARGUMENTS
 
 pytestmark = pytest.mark.browser
 
@@ -18,7 +17,9 @@ def page(process_stack: Stack):
     with sync_playwright() as playwright:
         domain = process_stack.base_domain
         names = f"--host-resolver-rules=MAP *.{domain} 127.0.0.1"
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*ARGUMENTS, names])
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=[*BROWSER_ARGUMENTS, names]
+        )
         context = browser.new_context(base_url=f"http://localhost:{process_stack.port}")
         context.grant_permissions(["clipboard-read", "clipboard-write"])
         page = context.new_page()

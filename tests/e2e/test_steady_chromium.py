@@ -11,8 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from playwright.sync_api import sync_playwright
 
-from tests.e2e.conftest import CHROMIUM
-from tests.e2e.test_browser_dashboard import ARGUMENTS
+from tests.e2e.conftest import BROWSER_ARGUMENTS, CHROMIUM
 
 pytestmark = pytest.mark.browser
 # More than a browser has connections for: those that wait for one are aborted first.
@@ -66,7 +65,7 @@ def restless() -> Iterator[None]:
 
 def test_everything_loads_while_networks_come_and_go(address: str, restless: None):
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=BROWSER_ARGUMENTS)
         page = browser.new_page()
         page.goto(address)
 
