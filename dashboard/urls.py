@@ -97,6 +97,7 @@ urlpatterns = [
     path("registries/<str:host>/forget/", registries.forget_team_login, name="forget-login"),
     path("installation/", include("dashboard.installation_urls")),
     path("members/", team.members, name="members"),
+    path("members/rename/", team.rename, name="rename-team"),
     path("docs/", team.docs, name="docs"),
     path("", include("dashboard.billing_urls")),
     path("team/", listing.choose_team, name="choose-team"),

@@ -44,6 +44,7 @@ class Operation:
 
 OPERATIONS = [
     Operation("me"),
+    Operation("team", "PATCH", 200, {"name": "Night shift"}, least="owner"),
     Operation("check-subdomain", query="?name=free-name"),
     Operation("models"),
     Operation("models", "POST", 201, {"subdomain": "brand-new", "revision": MODEL}),

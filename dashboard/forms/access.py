@@ -93,6 +93,17 @@ class RegistryLoginForm(PageForm):
     )
 
 
+class TeamNameForm(PageForm):
+    """What a team is called."""
+
+    name = forms.CharField(
+        max_length=80,
+        label="Name of the team",
+        help_text="Pages and invoices show it. Addresses of models stay as they are.",
+        widget=forms.TextInput(attrs={"autocomplete": "organization"}),
+    )
+
+
 class TeamLimitForm(PageForm):
     """What a team's models may hold at the same time."""
 

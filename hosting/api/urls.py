@@ -31,6 +31,7 @@ _MODEL = "models/<str:subdomain>/"
 
 urlpatterns = [
     path("me/", AccountViewSet.as_view({"get": "me"}), name="me"),
+    path("team/", AccountViewSet.as_view({"patch": "rename_team"}), name="team"),
     path(
         "subdomains/check/",
         AccountViewSet.as_view({"get": "check_subdomain"}),

@@ -19,6 +19,12 @@ def found_team(owner: User, *, name: str) -> Team:
     return team
 
 
+def rename_team(team: Team, *, name: str) -> None:
+    """Call a team something else. Its models, keys and bills stay as they are."""
+    team.name = name
+    team.save(update_fields=["name"])
+
+
 def appoint(email: str, *, operator: bool) -> bool:
     """Let a person run the installation, or not any more; whether there is such a person."""
     changed = {"is_staff": operator, "is_superuser": operator}

@@ -191,6 +191,7 @@ FULL_REVISION = {
     "internet": True,
 }
 FULL_BODIES = {
+    "PATCH team": {"name": "Night shift"},
     "POST models": {
         "subdomain": "fuzzed",
         "revision": FULL_REVISION,

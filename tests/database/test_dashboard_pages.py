@@ -18,7 +18,7 @@ from tests.factories import make_member, make_model
 
 PATTERNS = {str(each.name): each for each in urlpatterns if isinstance(each, URLPattern)}
 OF_A_MODEL = sorted(name for name in PATTERNS if "subdomain" in PATTERNS[name].pattern.converters)
-TEAM_WRITES = ["issue-key", "set-login", "forget-login"]
+TEAM_WRITES = ["issue-key", "set-login", "forget-login", "rename-team"]
 PAGES = sorted(set(PATTERNS) - set(OF_A_MODEL) - {"live", "choose-team", *TEAM_WRITES})
 WRITES = [
     "model-wake",

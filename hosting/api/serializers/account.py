@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from accounts.models import Membership, Role
+from accounts.models import Membership, Role, Team
 
 
 class MembershipSerializer(serializers.ModelSerializer[Membership]):
@@ -17,6 +17,14 @@ class MembershipSerializer(serializers.ModelSerializer[Membership]):
     class Meta:
         model = Membership
         fields = ["id", "name", "role"]
+
+
+class TeamNameSerializer(serializers.ModelSerializer[Team]):
+    """What a team is called."""
+
+    class Meta:
+        model = Team
+        fields = ["name"]
 
 
 class CallerSerializer(serializers.Serializer[Any]):

@@ -1,20 +1,25 @@
-"""Who am I, and may I have this name?"""
+"""Who am I, what is my team called, and may I have this name?"""
 
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts import queries
+from accounts import operations, queries
 from hosting import subdomains
-from hosting.api.serializers.account import CallerSerializer
+from hosting.api.serializers.account import (
+    CallerSerializer,
+    MembershipSerializer,
+    TeamNameSerializer,
+)
 from hosting.api.serializers.hosted_models import AvailabilitySerializer, SubdomainQuerySerializer
-from hosting.api.tenancy import membership_of
+from hosting.api.tenancy import OwnersWrite, TeamMember, membership_of
 from hosting.api.views.scope import TeamViewSet
 
 
 class AccountViewSet(TeamViewSet):
-    """The caller, and the names that are left."""
+    """The caller, their team, and the names that are left."""
 
+    permission_classes = [TeamMember, OwnersWrite]
     pagination_class = None
     filter_backends = []
 
@@ -28,6 +33,17 @@ class AccountViewSet(TeamViewSet):
             "teams": queries.memberships(self.caller),
         }
         return Response(self.show(CallerSerializer, data))
+
+    @extend_schema(
+        operation_id="rename_team",
+        summary="Rename the team",
+        request=TeamNameSerializer,
+        responses=MembershipSerializer,
+    )
+    def rename_team(self, request: Request) -> Response:
+        """Call the team something else. Its owners may."""
+        operations.rename_team(self.team, **self.read(TeamNameSerializer))
+        return Response(self.show(MembershipSerializer, membership_of(request)))
 
     @extend_schema(
         operation_id="check_subdomain",
