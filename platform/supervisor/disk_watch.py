@@ -60,6 +60,6 @@ class DiskWatch:
             )
         else:
             self._say(
-                f"{disk}; below {disks.FULL_BYTES >> 20} MB models can't be called any more. "
-                "Free some space on it."
+                f"{disk}. Free some space on it: once it is full, requests can't be counted, "
+                "and are refused."
             )

@@ -139,8 +139,8 @@ def test_a_disk_that_fills_up_is_told_once_an_hour(watched: Watched) -> None:
     assert (
         watched.said
         == [
-            f"The disk that holds {watched.folder} has 900 MB free; below 32 MB models can't be "
-            "called any more. Free some space on it."
+            f"The disk that holds {watched.folder} has 900 MB free. Free some space on it: once it "
+            "is full, requests can't be counted, and are refused."
         ]
         * 2
     )
