@@ -11,6 +11,9 @@ Reports: each router writes `reports_key(router_id)`, a hash that expires after
 it knows traffic of or was asked to release, with `Report` JSON. `ROUTERS_KEY` is a sorted set of
 router ids by their last heartbeat (unix seconds).
 
+Life: a worker that takes tasks and has its database sets `WORKER_KEY` every few seconds, for
+`WORKER_SECONDS`: how long ago that was tells a router whether waiting for a wake can help.
+
 A route leads to the model's current revision. Revisions in use beside it are its `beside`; each of
 these has a route of its own (`Route.at`), by the same name with `--r<number>` added.
 
@@ -40,6 +43,8 @@ ROUTES_EPOCH_KEY = "dormouse:routes:epoch"
 ROUTERS_KEY = "dormouse:routers"
 LOGS_CHANNEL = "dormouse:logs"  # says of which model there are new log lines, for open pages
 ROUTER_LEASE_SECONDS = 10
+WORKER_KEY = "dormouse:worker"
+WORKER_SECONDS = 60
 # What a request can be, as usage events and the rules on waking name it.
 ROUTES = ("status", "info", "query", "other")
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")

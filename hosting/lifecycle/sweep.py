@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
-from hosting import nudges, route_table
+from hosting import nudges, route_table, wire
 from hosting.errors import RuntimeUnavailable
 from hosting.lifecycle import builds, dozing, draining, leases, scaling, targets, trials
 from hosting.lifecycle.tools import Tools
@@ -33,6 +33,7 @@ FRESH_KEY = "dormouse:routes:fresh"  # there for so long after the route table w
 def sweep(*, tools: Tools) -> None:
     """One round. Cheap when there is nothing to do; skipped while another round runs."""
     with _alone() as alone:
+        _show_life()
         if not alone:
             return
         now = tools.clock.now()
@@ -47,6 +48,14 @@ def sweep(*, tools: Tools) -> None:
             builds.request(build.slug)
         for model_id in _unfinished(now) | _lost(tools):
             nudges.reconcile(settings.REDIS_URL, model_id=model_id)
+
+
+def _show_life() -> None:
+    """Let routers know that tasks are taken, and that the database answers."""
+    try:
+        route_table.connection().set(wire.WORKER_KEY, 1, ex=wire.WORKER_SECONDS)
+    except redis.RedisError as error:
+        logger.warning("routers can't be told that a worker lives: %s", error)
 
 
 def _unfinished(now: datetime) -> set[int]:

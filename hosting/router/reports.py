@@ -12,7 +12,14 @@ from redis.exceptions import RedisError
 
 from hosting.router.endpoints import RESTING, Endpoint
 from hosting.router.routes import RouteTable
-from hosting.wire import ROUTER_LEASE_SECONDS, ROUTERS_KEY, Report, reports_key
+from hosting.wire import (
+    ROUTER_LEASE_SECONDS,
+    ROUTERS_KEY,
+    WORKER_KEY,
+    WORKER_SECONDS,
+    Report,
+    reports_key,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -83,8 +90,11 @@ class Reporter:
             pipeline.expire(key, ROUTER_LEASE_SECONDS)
             pipeline.zadd(ROUTERS_KEY, {self._router_id: wall})
             pipeline.zcount(ROUTERS_KEY, wall - ROUTER_LEASE_SECONDS, "+inf")
-            *_, living = await pipeline.execute()
+            pipeline.pttl(WORKER_KEY)
+            *_, living, left_ms = await pipeline.execute()
         self._table.processes = max(1, living)
+        if left_ms > 0:
+            self._table.tended_at = now - max(0.0, WORKER_SECONDS - left_ms / 1000)
 
     async def farewell(self) -> None:
         """Be no longer among the routers."""

@@ -16,6 +16,7 @@ class RouteTable:
 
     def __init__(self, *, stale_after: float, clock: Callable[[], float]) -> None:
         self.complete = False  # whether the whole table has been seen: only then 404 is the truth
+        self.tended_at = float("-inf")  # when a worker was last known to take tasks
         self.processes = 1  # router processes that share every rate limit
         self.on_released: Callable[[Endpoint], None] | None = None
         self._endpoints: dict[str, Endpoint] = {}

@@ -106,7 +106,9 @@ class Waking:
                 if known.state == State.AWAKENING:
                     since = now
                 problem = self._hopeless(known) or self._failed_since(known, asked_of)
-                if problem is None and now - endpoint.in_trouble_since(since) >= patience:
+                # While a worker lives, what keeps it waits, too: its engine, or a node, is away.
+                alone_since = max(endpoint.in_trouble_since(since), self._node.table.tended_at)
+                if problem is None and now - alone_since >= patience:
                     problem = answers.CONTROL_PLANE_UNAVAILABLE
                 if problem is not None:
                     _refuse_all(endpoint, problem)

@@ -23,6 +23,8 @@ from hosting.wire import (
     ROUTES_CHANNEL,
     ROUTES_EPOCH_KEY,
     ROUTES_KEY,
+    WORKER_KEY,
+    WORKER_SECONDS,
     ReplicaAddress,
     Report,
     Route,
@@ -346,6 +348,10 @@ class ControlPlane:
             ReplicaAddress(number, "127.0.0.1", port) for number, port in enumerate(ports, 1)
         )
         return self.publish(subdomain, state="awake", replicas=replicas, **changes)
+
+    def live(self) -> None:
+        """Show that a worker takes tasks."""
+        self.redis.set(WORKER_KEY, 1, ex=WORKER_SECONDS)
 
     def wakes(self) -> list[dict[str, Any]]:
         return [kwargs for task, kwargs in self.nudges if task == "workers.wake"]

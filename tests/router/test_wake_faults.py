@@ -1,13 +1,15 @@
 """Wakes that fail, get lost, come too late or find no room: the caller is told, once."""
 
 import socket
+import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.router import model as models
-from tests.router.harness import ControlPlane, Router, head
+from tests.router.harness import ControlPlane, Router, head, running_router
 from tests.router.model import Model
 
 
@@ -69,6 +71,79 @@ def test_without_a_control_plane_the_wait_ends_in_503(router: Router, control: C
 
     assert (answer.status, answer.code) == (503, "control_plane_unavailable")
     assert 9 < time.monotonic() - asked < 12
+
+
+@pytest.fixture
+def impatient(tmp_path: Path, control: ControlPlane):
+    """A router that waits two seconds for a worker."""
+    limits = ("--limit", "control_plane_seconds=2", "--limit", "renudge_seconds=0.2")
+    with running_router(tmp_path, "--redis", control.url, *limits) as router:
+        yield router
+
+
+def alive_for(control: ControlPlane, seconds: float) -> threading.Thread:
+    def live() -> None:
+        ends = time.monotonic() + seconds
+        while time.monotonic() < ends:
+            control.live()
+            time.sleep(0.1)
+
+    thread = threading.Thread(target=live)
+    thread.start()
+    return thread
+
+
+def test_while_a_worker_lives_a_wake_that_nobody_gets_to_is_waited_for(
+    impatient: Router, control: ControlPlane, model: Model
+):
+    control.publish("echo")
+    impatient.knows()
+    living = alive_for(control, 4)
+    began = time.monotonic()
+
+    def wake(_: dict[str, Any]) -> None:
+        if time.monotonic() - began > 3:
+            control.awake("echo", model.port)
+
+    control.on_wake = wake
+    answer = impatient.query()
+
+    assert (answer.status, time.monotonic() - began > 3) == (200, True)
+    living.join()
+
+
+def test_while_a_worker_lives_who_waits_for_a_replica_that_is_gone_is_held(
+    impatient: Router, control: ControlPlane, model: Model
+):
+    """The engine is away: the worker finds out nothing, and so the route stays as it is."""
+    dead = Model()
+    dead.close()
+    control.known_to_router(control.awake("echo", dead.port))
+    living = alive_for(control, 6)
+    began = time.monotonic()
+
+    def reconcile(_: dict[str, Any]) -> None:
+        if time.monotonic() - began > 5:
+            control.awake("echo", model.port)
+
+    control.on_reconcile = reconcile
+    answer = impatient.query()
+
+    assert (answer.status, time.monotonic() - began > 5) == (200, True)
+    living.join()
+
+
+def test_once_the_last_worker_died_the_wait_ends_in_503(impatient: Router, control: ControlPlane):
+    control.publish("echo")
+    impatient.knows()
+    living = alive_for(control, 1.0)
+    began = time.monotonic()
+
+    answer = impatient.query()
+
+    assert (answer.status, answer.code) == (503, "control_plane_unavailable")
+    assert time.monotonic() - began > 2.5
+    living.join()
 
 
 def test_the_deadline_covers_the_wait(router: Router, control: ControlPlane):
