@@ -28,7 +28,7 @@ from hosting.runtimes.base import (
 )
 from hosting.runtimes.docker_freezer import DockerFreezer
 from hosting.runtimes.docker_images import DockerImages
-from hosting.runtimes.engine import RUNNING, Engine, answering, explanation
+from hosting.runtimes.engine import RUNNING, Engine, answering, explanation, moment
 from hosting.runtimes.holders import ADDRESS, JOINED, Holder, Holders
 from hosting.runtimes.images import catalogue_slug, is_reference
 from hosting.runtimes.network import ModelNetwork
@@ -157,9 +157,18 @@ class DockerRuntime:
         ]
 
     def _as_seen(self, inspected: Mapping[str, Any], *, left_over: bool = False) -> Observed | None:
-        """What the engine says, and whether it stands still: of that the kernel knows more."""
+        """What the engine says; whether it stands still, of which the kernel knows more; and
+        whether it ended with the engine."""
         paused = self._freezer.is_frozen(inspected)
-        return _observed(inspected, paused=paused, left_over=left_over)
+        seen = _observed(inspected, paused=paused, left_over=left_over)
+        if seen is None or seen.status != Status.EXITED:
+            return seen
+        return replace(seen, lost=self._went_with_the_engine(inspected))
+
+    def _went_with_the_engine(self, inspected: Mapping[str, Any]) -> bool:
+        """Whether the engine was started since the container was: it takes all it runs with it."""
+        began, engine_began = moment(inspected["State"].get("StartedAt")), self._engine.began()
+        return began is not None and engine_began is not None and began < engine_began
 
     def end(self, name: str, *, grace_seconds: float = 10.0) -> None:
         """Stop, and leave the container with its log."""
@@ -380,11 +389,7 @@ def _observed(inspected: Mapping[str, Any], *, paused: bool, left_over: bool) ->
             out_of_memory=out_of_memory,
             labels=given,
         )
-    if left_over and _made_at(inspected) < datetime.now(UTC) - _MADE_AND_LEFT:
+    made_at = moment(inspected.get("Created"))
+    if left_over and made_at and made_at < datetime.now(UTC) - _MADE_AND_LEFT:
         return Observed(name=name, status=Status.EXITED, labels=given)
     return None
-
-
-def _made_at(inspected: Mapping[str, Any]) -> datetime:
-    # Nanoseconds, which Python does not read: 2026-01-02T03:04:05.123456789Z
-    return datetime.fromisoformat(inspected["Created"][:19]).replace(tzinfo=UTC)

@@ -1,16 +1,18 @@
 """The connection to the Docker engine, and what its errors mean to us."""
 
+import re
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from http import HTTPStatus
 from urllib.parse import quote
 
 import docker
 import requests
 from docker.auth import AuthConfig
-from docker.errors import APIError, DockerException
+from docker.errors import APIError, DockerException, NotFound
 
 from hosting.errors import ReplicaFailed, RuntimeUnavailable
 from hosting.runtimes.base import Login
@@ -18,6 +20,7 @@ from hosting.runtimes.base import Login
 # The states of a container whose processes are there.
 RUNNING = ("running", "paused", "restarting")
 
+_FRACTION = re.compile(r"\.\d+")
 _ANSWER_WITHIN_SECONDS = 30
 _DEFAULT_ADDRESS = "unix:///var/run/docker.sock"
 _NOT_THERE = "The container engine doesn't answer. Start Docker, then try again."
@@ -63,6 +66,16 @@ class Engine:
             return bool(self.client.ping())
         except (DockerException, requests.RequestException):
             return False
+
+    def began(self) -> datetime | None:
+        """When the engine was started, to the second; None where it doesn't show.
+
+        It makes its own bridge anew then, and tells its age nowhere else.
+        """
+        try:
+            return moment(self.client.inspect_network("bridge").get("Created"))
+        except NotFound:  # it was told to do without
+            return None
 
     def log(self, writer: str, after: int, follow: bool) -> Iterator[bytes]:
         """The multiplexed log as it comes, from the second of `after` on; nothing when gone.
@@ -115,6 +128,13 @@ def answering(what: str) -> Iterator[None]:
     except (requests.RequestException, DockerException) as error:
         # The SDK's own errors that aren't answers: no socket, no permission, a cut connection.
         raise unavailable(error) from error
+
+
+def moment(text: str | None) -> datetime | None:
+    """A time as the engine writes it, to the second; None for one that never came."""
+    # It has nanoseconds, which Python does not read: 2026-01-02T03:04:05.123456789+01:00
+    found = datetime.fromisoformat(_FRACTION.sub("", text)) if text else None
+    return found if found and found.year > 1 else None
 
 
 def unavailable(error: Exception) -> RuntimeUnavailable:
