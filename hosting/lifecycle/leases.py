@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from django.db.models import Q
 
 from hosting.lifecycle.clock import CLOCKS_APART, Clock
+from hosting.lifecycle.ended_workers import own_name
 from hosting.models import HostedModel
 
 DURATION = timedelta(seconds=15)
@@ -54,7 +55,7 @@ class Lease:
 @contextmanager
 def lease(model_id: int, *, clock: Clock) -> Iterator[Lease | None]:
     """Take the model's lease for the block; None when somebody else holds it."""
-    now, holder = clock.now(), uuid.uuid4().hex
+    now, holder = clock.now(), f"{own_name()}.{uuid.uuid4().hex}"
     until = now + DURATION
     taken = list(HostedModel.objects.raw(_TAKE, [holder, until, model_id, now, now + _LATEST]))
     if not taken:

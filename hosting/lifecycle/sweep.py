@@ -15,7 +15,16 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from hosting import nudges, route_table, wire
 from hosting.errors import RuntimeUnavailable
-from hosting.lifecycle import builds, dozing, draining, leases, scaling, targets, trials
+from hosting.lifecycle import (
+    builds,
+    dozing,
+    draining,
+    ended_workers,
+    leases,
+    scaling,
+    targets,
+    trials,
+)
 from hosting.lifecycle.tools import Tools
 from hosting.models import Build, HostedModel, Replica, Target
 from hosting.models.build import BuildStatus
@@ -37,6 +46,7 @@ def sweep(*, tools: Tools) -> None:
         if not alone:
             return
         now = tools.clock.now()
+        ended_workers.free_their_leases()
         _keep_published(now)
         draining.start_draining_idle(now=now)
         dozing.deepen(now=now)
