@@ -128,7 +128,7 @@ def _fed(config: Config, node: Node, feed: TableFeed) -> asyncio.Future[list[Non
             "changes of routes wait for Redis whenever it is away: "
             "set --dashboard and DORMOUSE_SECRET_KEY to have the web process asked"
         )
-    return asyncio.gather(*(asyncio.ensure_future(_guarded(job)) for job in jobs))
+    return asyncio.gather(*[asyncio.ensure_future(_guarded(job)) for job in jobs])
 
 
 async def _guarded(job: Coroutine[None, None, None]) -> None:
