@@ -73,9 +73,8 @@ def serve(node: Node, caller: Caller, request: Request, body: bytes, *, complete
 def _endpoint(node: Node, subdomain: str, *, now: float) -> Endpoint:
     endpoint = node.table.find(subdomain)
     if endpoint is None:
-        if not node.table.complete:
-            raise Refused(answers.CONTROL_PLANE_UNAVAILABLE)
-        raise Refused(answers.NOT_FOUND)
+        surely = node.table.surely_lacks(subdomain)
+        raise Refused(answers.NOT_FOUND if surely else answers.CONTROL_PLANE_UNAVAILABLE)
     if not endpoint.active:
         raise Refused(answers.NOT_FOUND)
     if not endpoint.public and node.table.stale(now=now):

@@ -15,7 +15,7 @@ class RouteTable:
     """Subdomain to endpoint, newest generation only."""
 
     def __init__(self, *, stale_after: float, clock: Callable[[], float]) -> None:
-        self.complete = False  # whether the whole table has been seen: only then 404 is the truth
+        self.complete = False  # whether all there is has been seen, and no change since was missed
         self.tended_at = float("-inf")  # when a worker was last known to take tasks
         self.processes = 1  # router processes that share every rate limit
         self.on_released: Callable[[Endpoint], None] | None = None
@@ -36,6 +36,10 @@ class RouteTable:
         if own is None or not number.isdigit() or number[0] == "0" or len(number) > _MOST_DIGITS:
             return None
         return self.at_revision(own, int(number))
+
+    def surely_lacks(self, subdomain: str) -> bool:
+        """Whether 404 is the truth for a subdomain that was not found."""
+        return self.complete or subdomain in self._removed
 
     def at_revision(self, own: Endpoint, number: int) -> Endpoint | None:
         """The endpoint of one revision of a model; None when there is no such revision."""

@@ -37,7 +37,7 @@ class TableFeed:
         self._reread_seconds = reread_seconds
         self._read: dict[
             bytes, tuple[bytes, str]
-        ] = {}  # the last whole: as text, and its subdomain
+        ] = {}  # the last whole: text and subdomain of each
         self._heard_at = float("-inf")
         self.ready = asyncio.Event()  # the table was read once
 
@@ -61,6 +61,7 @@ class TableFeed:
             except (RedisError, OSError, TimeoutError) as error:
                 logger.warning("route table: Redis is away: %s", error)
             self._heard_at = float("-inf")
+            self._table.complete = False
             missed = True
             await asyncio.sleep(pause)
             pause = min(_LONGEST_PAUSE, pause * 2)

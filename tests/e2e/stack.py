@@ -195,7 +195,10 @@ class Stack:
 
     @contextmanager
     def frozen(self, marker: str) -> Iterator[None]:
-        """Meanwhile this process of ours and its children answer nothing and refuse nothing."""
+        """Meanwhile this process of ours and its children answer nothing and refuse nothing.
+
+        Afterwards the system follows again, so that the next test meets it whole.
+        """
         first = self.pid(marker)
         listed = Path(f"/proc/{first}/task/{first}/children").read_text().split()
         pids = [first, *map(int, listed)]
@@ -206,6 +209,11 @@ class Stack:
         finally:
             for pid in pids:
                 os.kill(pid, signal.SIGCONT)
+        self._until_new_models_are_known()
+
+    def _until_new_models_are_known(self) -> None:
+        new, unknown = self.host(), ("not_found", "control_plane_unavailable")
+        eventually(lambda: new.call("GET", "/").json()["error"]["code"] not in unknown)
 
     def _children(self) -> list[tuple[int, str]]:
         assert self._process is not None

@@ -58,6 +58,24 @@ def test_an_empty_redis_is_no_reason_for_404(tmp_path, control: ControlPlane, ow
     assert (answer.status, answer.code) == (503, "control_plane_unavailable")
 
 
+@pytest.mark.once
+def test_while_redis_is_away_nobody_is_told_that_a_new_model_does_not_exist(
+    awake: Router, control: ControlPlane, own_redis: OwnRedis
+):
+    control.publish("old", info_path=None, info="{}")
+    awake.knows("old")
+    control.publish("old", removed=True)
+    wait_until(lambda: awake.request("GET", "/v1", host="old.models.test").status == 404)
+
+    with own_redis.away():
+        wait_until(lambda: awake.request("GET", "/v1", host="new.models.test").status == 503)
+        assert awake.request("GET", "/v1", host="old.models.test").status == 404
+
+    control.publish("new", info_path=None, info="{}")
+    wait_until(lambda: awake.request("GET", "/v1/info", host="new.models.test").status == 200)
+    wait_until(lambda: awake.request("GET", "/v1", host="none.models.test").status == 404)
+
+
 def test_a_deleted_model_is_404_for_those_who_wait_too(router: Router, control: ControlPlane):
     control.publish("echo", state="awakening")
     router.knows()
