@@ -142,7 +142,8 @@ class Runtime(Protocol):
     def hold(self, keys: Sequence[str]) -> None:
         """Keep the networks of these, by `ReplicaSpec.holder`, and no others: they start sooner.
 
-        Takes a moment. Does nothing where nothing can be kept.
+        Takes a moment, and is called regularly: what `output_of` left when its worker died is
+        removed as well. Keeps nothing where nothing can be kept.
         """
 
     def start(self, spec: ReplicaSpec) -> Observed:

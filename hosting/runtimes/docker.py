@@ -97,8 +97,9 @@ class DockerRuntime:
         return [self._node]
 
     def hold(self, keys: Sequence[str]) -> None:
-        """One holder for each; made of the base image, if that is here."""
+        """One holder for each, of the base image, if that is here; leftovers are cleared away."""
         with answering("The holders could not be looked after"):
+            docker_once.clear_away(self._engine, installation=self.installation)
             self._network.ensure()
             self._holders.keep(keys)
 

@@ -100,7 +100,9 @@ class SwarmRuntime:
             return [each.node for each in machines if each.takes_more]
 
     def hold(self, keys: Sequence[str]) -> None:
-        """There is nothing to keep."""
+        """There is nothing to keep, but what runs of dead workers left is cleared away."""
+        with answering("What was left behind could not be cleared away"):
+            docker_once.clear_away(self._engine, installation=self.installation)
 
     def start(self, spec: ReplicaSpec) -> Observed:
         """Create the service, or find it; returns when its container runs, or is on its way."""

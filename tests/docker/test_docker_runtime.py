@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from docker.types import HostConfig
 
 from hosting import catalogue
 from hosting.errors import ReplicaFailed, RuntimeUnavailable
-from hosting.runtimes import cgroup_freezer, docker_box, registry
+from hosting.runtimes import cgroup_freezer, docker_box, docker_once, registry
 from hosting.runtimes.base import Resources, Status
 from hosting.runtimes.docker import DockerRuntime
 from hosting.runtimes.docker_freezer import DockerFreezer
@@ -378,3 +379,36 @@ def test_a_label_of_an_image_is_read_without_running_it(docker_world, engine):
     assert docker_world.runtime.find("labelled") is None
     with pytest.raises(ReplicaFailed, match="isn't on this machine"):
         docker_world.runtime.label_of(spec("x", image="not-there:1"), "any")
+
+
+def test_one_run_whose_worker_died_is_cleared_away_once_nobody_can_wait_for_it(
+    docker_world, engine, monkeypatch
+):
+    runtime = docker_world.runtime
+    monkeypatch.setattr(docker_once, "_remove", lambda *_: None)  # it dies before
+    wanted = spec("once", environment={**worlds.ENVIRONMENT, "RW_META": "1"})
+    runtime.output_of(wanted, seconds=30)
+    with pytest.raises(ReplicaFailed, match="did not end"):
+        runtime.output_of(wanted, seconds=-100)
+    monkeypatch.undo()
+    label = f"{docker_once.ONCE}={runtime.installation}"
+    before = engine.containers.list(all=True, filters={"label": label})
+
+    runtime.hold([])
+
+    left = engine.containers.list(all=True, filters={"label": label})
+    seconds = [each.labels["dormouse.seconds"] for each in left]
+    for each in before:
+        with suppress(docker.errors.NotFound):
+            each.remove(force=True)
+    assert (len(before), seconds) == (2, ["30"])
+
+
+def test_two_workers_that_run_one_image_at_once_both_hear_what_it_says(docker_world):
+    wanted = spec("twice", environment={**worlds.ENVIRONMENT, "RW_META": "1"})
+    with ThreadPoolExecutor(4) as workers:
+        runs = [
+            workers.submit(docker_world.runtime.output_of, wanted, seconds=60) for _ in range(4)
+        ]
+
+        assert len({each.result() for each in runs}) == 1
