@@ -255,14 +255,15 @@ def rolled_up(router: Router) -> int:
 
 @pytest.fixture
 def invoiced(db: None) -> list[Team]:
-    """Forty teams whose last month is due."""
+    """Forty teams with a month that is due: the last one is closed some minutes after its end."""
     last_month = timezone.now().replace(day=1, hour=12) - timedelta(days=1)
-    partitions.ensure(now=last_month)
+    due = last_month.replace(day=1) - timedelta(days=1)
+    partitions.ensure(now=due)
     teams = []
     for _ in range(40):
         team = make_member().team
         model = make_model(team).model
-        ledger.record([make_event(model, at=last_month) for _ in range(7)])
+        ledger.record([make_event(model, at=due) for _ in range(7)])
         teams.append(team)
     return teams
 
