@@ -95,10 +95,11 @@ _TOGETHER = "one system"
 ONE_SITE = ("tests/e2e/test_browser_dashboard.py", "tests/e2e/test_browser_passkeys.py")
 _SITE = "one site"
 # What mostly waits, for containers and clocks, the longest first. All the rest mostly computes.
+# The system ends when a file of another folder follows.
 WAITS = (
     _TOGETHER,
-    "tests/e2e/test_up_and_down.py",
     "tests/docker/test_compose.py",
+    "tests/e2e/test_up_and_down.py",
     _SITE,
     "tests/e2e/test_cluster.py",
     "tests/docker/test_cluster_isolation.py",
