@@ -1,5 +1,6 @@
 """The whole system as `make up` starts it, on its own ports and in its own folder."""
 
+import itertools
 import json
 import os
 import signal
@@ -19,6 +20,7 @@ START_SECONDS = 240.0
 STOP_SECONDS = 90.0
 AT_REST = {"asleep", "drowsy"}  # drowsy: paused, where the runtime can
 _OURS = ("DORMOUSE_", "DATABASE_URL", "REDIS_URL", "PYTEST_")
+_numbers = itertools.count(1)  # an installation may have been another stack's before
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,6 @@ class Stack:
         self.settings = settings or {}
         self._process: subprocess.Popen[bytes] | None = None
         self._clients: list[httpx.Client] = []
-        self._made = 0
 
     def environment(self) -> Mapping[str, str]:
         ours = {
@@ -166,9 +167,8 @@ class Stack:
 
     def host(self, slug: str = "echo", *, public: bool = False, **settings: Any) -> Hosted:
         """Host a catalogue model under a fresh name."""
-        self._made += 1
         revision = {"image": f"catalogue:{slug}", **settings.pop("revision", {})}
-        body = {"subdomain": f"{slug}-{self._made}", "public": public, "revision": revision}
+        body = {"subdomain": f"{slug}-{next(_numbers)}", "public": public, "revision": revision}
         answer = self.admin.post("models/", json=body | settings)
         assert answer.status_code == 201, answer.text
         made = answer.json()

@@ -101,6 +101,7 @@ def test_a_node_that_dies_amid_a_wake_loses_no_held_request(
     assert slow.moves() == ["awakening", "awake"]
     assert node_of_the_replica(manager) != node
     slow.sleep()
+    eventually(lambda: not nodes_with_replicas(manager))  # the engine lists it for a moment
 
 
 def test_a_node_that_dies_under_load_loses_no_held_request(
