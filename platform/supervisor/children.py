@@ -10,8 +10,8 @@ from pathlib import Path
 from supervisor import spawning
 
 _FIRST_DELAY = 0.5
-_LONGEST_DELAY = 30.0
-_STEADY_SECONDS = 60.0  # who ran this long has earned a quick restart again
+_LONGEST_DELAY = 10.0  # callers are held meanwhile: never half a minute for nothing
+_STEADY_SECONDS = 10.0  # who ran this long has earned a quick restart again
 
 
 @dataclass(frozen=True, slots=True)

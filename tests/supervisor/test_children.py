@@ -74,7 +74,18 @@ def test_a_child_that_keeps_dying_is_started_less_and_less_often(watch):
         waits.append(float(watch.said[-1].split(" in ")[1].split(" s")[0]))
         watch.clock.now += waits[-1]
 
-    assert waits == [0.5, 1, 2, 4, 8, 16, 30, 30, 30]
+    assert waits == [0.5, 1, 2, 4, 8, 10, 10, 10, 10]
+
+
+def test_a_child_that_ran_a_while_is_soon_started_again_however_often_it_was(watch):
+    for _ in range(9):
+        watch.children.check()
+        watch.clock.now += 10
+        watch.end("first")
+        watch.children.check()
+        watch.clock.now += 0.6
+
+    assert all(" in 0.5 s" in each for each in watch.said)
 
 
 def test_a_child_that_is_held_starts_once_it_no_longer_is(watch):
