@@ -40,10 +40,8 @@ class Heads:
         self._at_start = False
         try:
             self._parser.feed_data(head)
-        except HttpParserUpgrade:
-            self._at_start = (
-                False  # what follows is not HTTP; whether it is, is not llhttp's to say
-            )
+        except HttpParserUpgrade:  # whether what follows is HTTP is not llhttp's to say
+            self._at_start = False
         except HttpParserError:
             self._at_start = False
             return False

@@ -35,9 +35,7 @@ class TableFeed:
         self._redis = redis
         self._table = table
         self._reread_seconds = reread_seconds
-        self._read: dict[
-            bytes, tuple[bytes, str]
-        ] = {}  # the last whole: text and subdomain of each
+        self._read: dict[bytes, tuple[bytes, str]] = {}  # the last whole: texts and subdomains
         self._heard_at = float("-inf")
         self.ready = asyncio.Event()  # the table was read once
 
