@@ -5,6 +5,7 @@ elsewhere the lease of a dead worker ends by itself.
 """
 
 import fcntl
+import logging
 import os
 import uuid
 from functools import cache
@@ -14,13 +15,22 @@ from django.conf import settings
 
 from hosting.models import HostedModel
 
+logger = logging.getLogger(__name__)
+
 
 @cache
 def own_name() -> str:
-    """What this process's leases begin with. Its lock is held from here on until it ends."""
+    """What this process's leases begin with. Its lock is held from here on until it ends.
+
+    Where there is no room for one, its leases end by themselves: nothing waits for a disk.
+    """
     name = uuid.uuid4().hex[:16]
-    _folder().mkdir(parents=True, exist_ok=True)
-    handle = os.open(_folder() / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        _folder().mkdir(parents=True, exist_ok=True)
+        handle = os.open(_folder() / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        logger.warning("the end of this process could not be proved by a lock: %s", error)
+        return name
     fcntl.flock(handle, fcntl.LOCK_EX)
     return name
 

@@ -103,3 +103,13 @@ def test_dead_workers_leave_nothing_behind(worker, folder):
     ended_workers.free_their_leases()
 
     assert list(folder.iterdir()) == []
+
+
+def test_without_room_for_its_lock_a_worker_works_all_the_same(model, folder, tools):
+    folder.write_text("no folder can be made here")
+    operations.wake(model, cause="request", now=NOON)
+
+    reconcile(model.pk, tools=tools)
+
+    model.refresh_from_db()
+    assert model.state == State.AWAKE
