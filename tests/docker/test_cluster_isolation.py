@@ -85,10 +85,16 @@ def from_the_node(address, port):
     return subprocess.run(dial, capture_output=True).returncode == 0
 
 
+def the_only_one(engine, name):
+    """A container, once an earlier one of its name, whose service is gone, has ended, too."""
+    found = engine.containers(filters={"label": f"dormouse.replica={name}"})
+    return found if len(found) == 1 else None
+
+
 def address_inside(engine, name):
     """Where a container is on its node's bridge, and on which."""
-    (container,) = engine.containers(filters={"label": f"dormouse.replica={name}"})
-    ((network, about),) = container["NetworkSettings"]["Networks"].items()
+    containers = eventually(lambda: the_only_one(engine, name))
+    ((network, about),) = containers[0]["NetworkSettings"]["Networks"].items()
     return network, about["IPAddress"]
 
 
