@@ -1,5 +1,7 @@
 """Deploys, canaries and rollbacks under load: every request is answered."""
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -68,6 +70,24 @@ def test_no_request_fails_while_a_canary_is_tried_aborted_and_promoted(hosted: H
         only_runs(hosted, 2)
 
     assert {status for status, _ in answers} == {200}
+    assert hosted.state == "awake"
+
+
+@pytest.mark.parametrize("moment", ["it starts", "the old one ends"])
+def test_no_request_fails_when_the_worker_is_killed_while(hosted: Hosted, moment: str) -> None:
+    slowly = {**NEWER, "options": {"setup_seconds": 1}}
+    with asked(hosted) as answers:
+        admin(hosted, "POST", "revisions/", slowly)
+        eventually(lambda: runs(hosted) == [2, 1], seconds=60)
+        if moment == "the old one ends":
+            eventually(lambda: revision(hosted, 2)["use"] == "current", seconds=60)
+        os.kill(hosted.stack.pid("--queues lifecycle"), signal.SIGKILL)
+        only_runs(hosted, 2)
+        served = len(answers)
+        eventually(lambda: len(answers) > served + 20)
+
+    assert {status for status, _ in answers} == {200}
+    assert revision(hosted, 2)["use"] == "current"
     assert hosted.state == "awake"
 
 
