@@ -77,6 +77,8 @@ def task_template(
         healthcheck=Healthcheck(test=["NONE"]),
         stop_grace_period=GRACE_SECONDS * 1_000_000_000,
     )
+    most = {"Name": "nofile", "Soft": box.OPEN_FILES, "Hard": box.OPEN_FILES}
+    container["Ulimits"] = [most]  # the SDK's type has no word for it
     return TaskTemplate(
         container,
         resources=resources,

@@ -143,6 +143,38 @@ def test_a_hostile_model_on_a_node_gets_nowhere_it_may_not(
     assert [network for network, _ in inside.values()] == ["bridge", "dormouse-internet"]
 
 
+def test_every_wall_is_there_as_the_node_sees_it(world, second):
+    engine, node = second
+    ready(world.start(spec("walls", node=node)))
+    (found,) = the_only_one(engine, "walls")
+
+    box = engine.inspect_container(found["Id"])
+
+    host = box["HostConfig"]
+    assert host["ReadonlyRootfs"] is True
+    assert host["CapDrop"] == ["ALL"]
+    assert host["CapAdd"] is None
+    assert host["Privileged"] is False
+    assert host["Memory"] == 128 * 1024 * 1024
+    assert host["NanoCpus"] == 500_000_000
+    assert host["PidsLimit"] == 64
+    assert host["Init"] is True
+    assert host["Binds"] is None
+    assert [each["Destination"] for each in box["Mounts"]] == ["/tmp"]
+    assert [(each["Type"], each["Target"]) for each in host["Mounts"]] == [("tmpfs", "/tmp")]
+    assert host["Mounts"][0]["TmpfsOptions"]["SizeBytes"] == 64 * 1024 * 1024
+    assert host["LogConfig"]["Config"] == {"max-size": "1m", "max-file": "2"}
+    assert host["RestartPolicy"]["Name"] in ("", "no")
+    assert [(each["Name"], each["Hard"]) for each in host["Ulimits"]] == [("nofile", 20_000)]
+    assert box["Config"]["User"] == "10001:10001"
+    assert list(box["NetworkSettings"]["Networks"]) == ["bridge"]
+    # `no-new-privileges` is the node's own, for all it runs: as the kernel says of the model.
+    status = engine.exec_create(found["Id"], ["cat", "/proc/1/status"])
+    said_of_it = engine.exec_start(status).decode()
+    assert "NoNewPrivs:\t1" in said_of_it
+    assert "CapBnd:\t0000000000000000" in said_of_it
+
+
 def test_a_model_that_is_let_out_still_answers_the_router(world, second):
     observed = ready(world.start(spec("abroad", node=second[1], internet=True)))
 
