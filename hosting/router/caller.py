@@ -162,8 +162,6 @@ class Caller(Sender):
         else:
             self._chunked = None
             body = rest[:length] if length else b""
-            if body and len(body) == length:
-                REQUESTS.end(body)
             rest = rest[length:] if length else rest
             self._left = length - len(body)
             complete = not self._left
@@ -172,6 +170,8 @@ class Caller(Sender):
             self._slow_since = monotonic()
             self._slow_bytes = 0
         front.serve(self.node, self, request, body, complete=complete)
+        if body and complete:
+            REQUESTS.end(body)  # now, that the request is on its way
         return rest
 
     def _read_body(self, data: bytes) -> bytes:

@@ -37,8 +37,7 @@ class Diverted(Exchange):
         if endpoint is endpoint.own:
             super()._wait_again(replica)
             return
-        self.replica = None
-        self.went = 0.0
+        self.come_back()
         now = time.monotonic()
         if not replica.retired:
             endpoint.refused(replica, now=now)

@@ -110,7 +110,7 @@ class DashboardRelay(Relay):
         else:
             connection.abort()
 
-    def account(self, *, now: float) -> None:
+    def leave(self, *, now: float) -> None:
         if self.dialling is not None:
             self.dialling.cancel()
             self.dialling = None

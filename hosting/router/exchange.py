@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from hosting.router import answers, rewriting, waking
+from hosting.router import answers, request_lines, rewriting, waking
 from hosting.router.answers import Problem
 from hosting.router.clocks import monotonic
 from hosting.router.endpoints import Endpoint
@@ -16,15 +16,11 @@ from hosting.router.pool import Replica, dial
 from hosting.router.relay import Relay
 from hosting.router.response_head import Response
 from hosting.router.targets import NAMES, Kind, Target
-from hosting.router.usage import spool_line
+from hosting.router.usage import begin_line, spool_line
 from hosting.wire import Asker, Outcome
-
-if TYPE_CHECKING:
-    pass
 
 _RETRY_SECONDS: Final = 0.05
 _RESENDABLE: Final = (b"GET", b"HEAD")
-_FORM: Final = b"application/x-www-form-urlencoded"
 
 
 class Exchange(Relay):
@@ -39,6 +35,7 @@ class Exchange(Relay):
         "endpoint",
         "id_line",
         "kind",
+        "line",
         "outcome",
         "pacing",
         "queued",
@@ -47,6 +44,7 @@ class Exchange(Relay):
         "rewriter",
         "state_line",
         "target",
+        "timing",
         "token_id",
         "went",
     )
@@ -65,6 +63,8 @@ class Exchange(Relay):
         self.id_line = b"\r\nX-Request-Id: %b" % self.request_id.encode()
         self.deadline = arrived + endpoint.timeout
         self.state_line = endpoint.state_line
+        self.line: tuple[bytes, bytes] | None = None
+        self.timing = b""
         self.went = 0.0
         self.cold = False
         self.queued = False
@@ -173,8 +173,7 @@ class Exchange(Relay):
 
     def _wait_again(self, replica: Replica) -> None:
         """Nobody answers there: have it looked into, and wait at the head of the line."""
-        self.replica = None
-        self.went = 0.0
+        self.come_back()
         self.cold = True
         if not replica.retired:
             self.endpoint.refused(replica, now=monotonic())
@@ -184,42 +183,50 @@ class Exchange(Relay):
         self.endpoint.give_back(replica, now=monotonic())
         self.node.waking.look_after(self.endpoint)
 
+    def come_back(self) -> None:
+        """It is outside again, as before it went in. The slot is not given back here."""
+        self.replica = None
+        self.went = 0.0
+        self.timing = b""
+        self.line = None
+
     def _send(self, connection: ModelConnection, replica: Replica) -> None:
         request = self.request
         self.endpoint.trouble_since = None
         if not self.body_done and request.expects_continue and not self.sending and not self.body:
             self.caller.write(answers.CONTINUE)
-        lines = [
-            b"%b %b%b HTTP/1.1\r\n%b"
-            % (request.method, self._path(replica), self.target.query, replica.host_line),
-            *request.lines,
-        ]
-        content_type = self._content_type(replica)
-        if content_type is not None:
-            lines.append(b"Content-Type: " + content_type)
-        if not request.accept_encoding:
-            lines.append(b"Accept-Encoding: identity")
-        if request.cookie is not None:
-            lines.extend(rewriting.cookie_lines(request.cookie))
-        lines.append(
-            b"%bX-Forwarded-Host: %b%b" % (self.caller.forwarded, request.host, self.id_line)
+        self.send(
+            connection,
+            request_lines.for_model(
+                request, self.target, replica, self.caller.forwarded, self.id_line
+            ),
         )
-        self.send(connection, lines)
+        # The model works now: time to make what can be made before it answers.
+        self.timing = self._timing(self.went)
+        self.line = self._line(self.went)
 
-    def _path(self, replica: Replica) -> bytes:
-        if self.kind == Kind.OTHER:
-            return self.target.path
-        served = replica.served
-        return served.query_path if self.kind == Kind.QUERY else served.info_path
+    def _timing(self, went: float) -> bytes:
+        """The lines of ours on an answer, up to how long the model took."""
+        replica = self.replica
+        return b"%b\r\n%bServer-Timing: hold;dur=%d, model;dur=" % (
+            self.state_line,
+            b"" if replica is None else replica.served.revision_line,
+            int((went - self.arrived) * 1000),
+        )
 
-    def _content_type(self, replica: Replica) -> bytes | None:
-        """What the model is told the body is: the documented curl line calls its JSON a form."""
-        said = self.request.content_type
-        if self.kind != Kind.QUERY:
-            return said
-        if replica.served.always_json or said is None:
-            return b"application/json"
-        return b"application/json" if said.lower().startswith(_FORM) else said
+    def _line(self, went: float) -> tuple[bytes, bytes]:
+        # The route may lead elsewhere by the end: it counts to what the replica is.
+        replica = self.replica
+        return begin_line(
+            request_id=self.request_id,
+            owners=self.endpoint.owners if replica is None else replica.served.owners,
+            token_id=self.token_id,
+            route=NAMES[self.kind],
+            method=self.request.method,
+            cold=self.cold,
+            arrived_at=self.arrived_at,
+            held_ms=int((went - self.arrived) * 1000),
+        )
 
     # --- the answer
 
@@ -258,14 +265,9 @@ class Exchange(Relay):
     def _own_lines(self, *, with_id: bool) -> bytes:
         now = monotonic()
         went = self.went or now
-        held = int((went - self.arrived) * 1000)
-        model = int((now - went) * 1000)
-        replica = self.replica
-        return b"%b\r\n%bServer-Timing: hold;dur=%d, model;dur=%d%b" % (
-            self.state_line,
-            b"" if replica is None else replica.served.revision_line,
-            held,
-            model,
+        return b"%b%d%b" % (
+            self.timing or self._timing(went),
+            int((now - went) * 1000),
             self.id_line if with_id else b"",
         )
 
@@ -367,8 +369,26 @@ class Exchange(Relay):
         else:
             connection.abort()
 
-    def account(self, *, now: float) -> None:
-        """The one place where a request ends: slot, queue, activity, counters, spool."""
+    def write_down(self, *, now: float) -> None:
+        """The one place where a request is counted."""
+        went = self.went or now
+        outcome = self.outcome = self.outcome or self._outcome()
+        self.node.write_down(
+            outcome,
+            spool_line(
+                self.line or self._line(went),
+                status=self.status,
+                outcome=outcome,
+                counted=self._counted(outcome),
+                model_ms=int((now - went) * 1000),
+                bytes_in=self.received,
+                bytes_out=self.sent,
+            ),
+            host=self.request.name,
+        )
+
+    def leave(self, *, now: float) -> None:
+        """The one place where a request ends: slot, queue, activity, budget."""
         if self.dialling is not None:
             self.dialling.cancel()
             self.dialling = None
@@ -381,33 +401,9 @@ class Exchange(Relay):
             node.held -= 1
             with suppress(ValueError):
                 endpoint.waiting.remove(self)
-        replica = self.replica
-        went = self.went or now
-        outcome = self.outcome or self._outcome()
-        # The route may lead elsewhere by now: it counts to what the replica is.
-        owners = endpoint.owners if replica is None else replica.served.owners
-        node.write_down(
-            outcome,
-            spool_line(
-                request_id=self.request_id,
-                owners=owners,
-                token_id=self.token_id,
-                route=NAMES[self.kind],
-                method=self.request.method,
-                status=self.status,
-                outcome=outcome,
-                counted=self._counted(outcome),
-                cold=self.cold,
-                arrived_at=self.arrived_at,
-                held_ms=int((went - self.arrived) * 1000),
-                model_ms=int((now - went) * 1000),
-                bytes_in=self.received,
-                bytes_out=self.sent,
-            ),
-            host=self.request.name,
-        )
         if self.cover is not None:
-            self.cover.end(billable=self._answered(outcome))
+            self.cover.end(billable=self._answered(self.outcome))
+        replica = self.replica
         if replica is not None:
             self.replica = None
             endpoint.give_back(replica, now=now)

@@ -217,10 +217,10 @@ class ModelConnection(Sender):
             if left:
                 self.reusable = False
                 rest = rest[:left]
-            elif rest:
-                RESPONSES.end(rest)
             self._mode = _Mode.DONE
             receiver.on_answer(response, rest, complete=True)
+            if rest and not left:
+                RESPONSES.end(rest)  # now, that the answer is on its way
         else:
             self._mode = _Mode.UNTIL_CLOSE
             self.reusable = False

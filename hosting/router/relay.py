@@ -241,9 +241,9 @@ class Relay(Receiver):
         if self.over:
             return
         caller = self.caller
-        self._release(abort=False)
+        self._release(abort=False, last=data)
         caller.chunking = False
-        caller.finish(data, body_done=self.body_done)
+        caller.finish(b"", body_done=self.body_done)
 
     def give_up(self, problem: Problem) -> None:
         """Answer with a problem; once an answer has begun, only a cut connection is honest."""
@@ -269,26 +269,36 @@ class Relay(Receiver):
         """What to say beside a problem."""
         return ()
 
-    def _release(self, *, abort: bool) -> None:
-        """Let go of everything, once. The accounting hangs here."""
+    def _release(self, *, abort: bool, last: bytes = b"") -> None:
+        """Let go of everything, once. `last`: what the caller has yet to get of its answer.
+
+        It gets that once the request is written down, and before anything else is done: from here
+        on, nobody waits for it.
+        """
         self.over = True
         now = monotonic()
         connection = self.connection
         self.connection = None
+        self.write_down(now=now)
+        if last:
+            self.caller.write(last)
         if connection is not None:
             connection.receiver = None
             reusable = connection.reusable and self.body_done and not abort
             self.let_go(connection, reusable=reusable, now=now)
-        self.account(now=now)
+        self.leave(now=now)
         if self.buffered:
             self.forget_body()
+
+    def write_down(self, *, now: float) -> None:
+        """Write down how it ended."""
 
     def let_go(self, connection: ModelConnection, *, reusable: bool, now: float) -> None:
         """The connection is free again."""
         connection.abort()
 
-    def account(self, *, now: float) -> None:
-        """Write down how it ended."""
+    def leave(self, *, now: float) -> None:
+        """Give back whatever else it holds or waits for."""
 
 
 def _chunk(data: bytes, *, last: bool) -> bytes:

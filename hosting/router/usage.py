@@ -44,29 +44,43 @@ class RequestIds:
         return f"{self._marks}{(self._count & _COUNTER) >> 8:010x}"
 
 
-def spool_line(
+def begin_line(
     *,
     request_id: str,
     owners: bytes,  # of `Endpoint`: model, team and revision
     token_id: int,
     route: bytes,
     method: bytes,
-    status: int,
-    outcome: str,
-    counted: bool,
     cold: bool,
     arrived_at: float,
     held_ms: int,
+) -> tuple[bytes, bytes]:
+    """What is known of a line before the answer, made while the model works.
+
+    It ends before the status; then come the outcome and whether it counts, and this goes on.
+    """
+    moment = b"%d" % int(arrived_at * 1_000_000)
+    return (
+        b"1\t%b\t%b\t%d\t%b\t%b\t" % (request_id.encode(), owners, token_id, route, method),
+        b"%b\t%b.%b\t%d\t" % (b"\t1" if cold else b"\t0", moment[:-6], moment[-6:], held_ms),
+    )
+
+
+def spool_line(
+    begun: tuple[bytes, bytes],
+    *,
+    status: int,
+    outcome: str,
+    counted: bool,
     model_ms: int,
     bytes_in: int,
     bytes_out: int,
 ) -> bytes:
-    """One line of the spool."""
-    moment = b"%d" % int(arrived_at * 1_000_000)
-    text = b"1\t%b\t%b\t%d\t%b\t%b\t%d\t%b\t%b\t%b\t%b.%b\t%d\t%d\t%d\t%d\t" % (
-        request_id.encode(), owners, token_id, route, method, status, outcome.encode(),
-        b"1" if counted else b"0", b"1" if cold else b"0", moment[:-6], moment[-6:],
-        held_ms, model_ms, bytes_in, bytes_out,
+    """The whole line."""
+    start, middle = begun
+    text = b"%b%d\t%b%b%b%d\t%d\t%d\t" % (
+        start, status, outcome.encode(), b"\t1" if counted else b"\t0", middle, model_ms,
+        bytes_in, bytes_out,
     )  # fmt: skip
     sum_ = _crc32(text)
     return b"%b%b%b%b%b\n" % (

@@ -7,7 +7,7 @@ import pytest
 from hosting.metering import shipper
 from hosting.models import RouterKill, SpoolSource, UnconfirmedRequest, UsageRecord
 from hosting.router.spool import Spool
-from hosting.router.usage import RequestIds, spool_line
+from hosting.router.usage import RequestIds, begin_line, spool_line
 from tests.database.conftest import NOON
 
 pytestmark = pytest.mark.django_db
@@ -17,19 +17,22 @@ IDS = RequestIds()
 def write(router: Spool, *, outcome: str = "ok", route: str = "query") -> str:
     """One request, as a router writes it down; its id."""
     request_id = IDS.mint(now=NOON.timestamp())
+    begun = begin_line(
+        request_id=request_id,
+        owners=b"3\t1\t9",
+        token_id=5,
+        route=route.encode(),
+        method=b"POST",
+        cold=False,
+        arrived_at=NOON.timestamp(),
+        held_ms=0,
+    )
     router.append(
         spool_line(
-            request_id=request_id,
-            owners=b"3\t1\t9",
-            token_id=5,
-            route=route.encode(),
-            method=b"POST",
+            begun,
             status=200,
             outcome=outcome,
             counted=outcome == "ok" and route == "query",
-            cold=False,
-            arrived_at=NOON.timestamp(),
-            held_ms=0,
             model_ms=12,
             bytes_in=20,
             bytes_out=40,

@@ -17,7 +17,7 @@ from django.db import connection, connections
 from hosting.metering import shipper, spool_check, verify
 from hosting.models import UsageMinute, UsageRecord
 from hosting.router.spool import Spool
-from hosting.router.usage import RequestIds, spool_line
+from hosting.router.usage import RequestIds, begin_line, spool_line
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(120)]
 NUMBER = 12_000
@@ -31,19 +31,22 @@ def spool(tmp_path):
     router = Spool(tmp_path / "spool", "router", segment_bytes=256 * 1024)
     for number in range(NUMBER):
         at = ARRIVED + number / 100
+        begun = begin_line(
+            request_id=ids.mint(now=at),
+            owners=b"3\t1\t9",
+            token_id=0,
+            route=b"query",
+            method=b"POST",
+            cold=False,
+            arrived_at=at,
+            held_ms=0,
+        )
         router.append(
             spool_line(
-                request_id=ids.mint(now=at),
-                owners=b"3\t1\t9",
-                token_id=0,
-                route=b"query",
-                method=b"POST",
+                begun,
                 status=200,
                 outcome="ok",
                 counted=True,
-                cold=False,
-                arrived_at=at,
-                held_ms=0,
                 model_ms=12,
                 bytes_in=20,
                 bytes_out=40,

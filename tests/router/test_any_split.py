@@ -283,3 +283,23 @@ def test_the_spool_line_is_the_one_the_ledger_reads(bench: Bench):
     assert (event.model_id, event.token_id, event.route, event.status) == (1, 5, "query", 200)
     assert (event.counted, event.bytes_in, event.bytes_out) == (True, 15, 9)
     assert TOKEN not in str(event)
+
+
+def test_an_answer_goes_out_once_it_is_written_down_and_before_anything_else(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+):
+    bench.start()
+    endpoint = bench.node.table.find("echo")
+    assert endpoint is not None
+    before = len(bench.events())
+    seen: list[tuple[int, int]] = []
+
+    def look(data: bytes) -> None:
+        seen.append((len(bench.events()) - before, endpoint.in_flight))
+
+    monkeypatch.setattr(bench.to_caller, "write", look)
+    bench.caller.data_received(REQUESTS[0])
+    bench.model.data_received(ANSWERS[0])
+
+    assert seen == [(1, 1)]
+    assert endpoint.in_flight == 0
