@@ -16,6 +16,7 @@ from hosting.sealing import new_key
 from supervisor.errors import SetupFailed
 
 DEMO_EMAIL = "demo@dormouse.localhost"
+_OTHERS_NAMES = ("DATABASE_URL", "REDIS_URL", "DOCKER_HOST")  # settings that go by a common name
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,7 @@ class Installation:
         ours = {
             name: value
             for name, value in environment.items()
-            if name.startswith("DORMOUSE_") or name in ("DATABASE_URL", "REDIS_URL")
+            if name.startswith("DORMOUSE_") or name in _OTHERS_NAMES
         }
         write_private(self.run / "environment.json", json.dumps(ours))
 
@@ -144,4 +145,4 @@ def write_private(file: Path, text: str) -> None:
 
 def _variable(location: tuple[int | str, ...]) -> str:
     name = str(location[0]).upper()
-    return name if name in ("DATABASE_URL", "REDIS_URL") else f"DORMOUSE_{name}"
+    return name if name in _OTHERS_NAMES else f"DORMOUSE_{name}"
