@@ -69,6 +69,12 @@ class ReplicaFailed(HostingError):
     status = 500
 
 
+class ImageMissing(ReplicaFailed):
+    """The machine it was placed on has no such image, nor gets it: another machine may."""
+
+    code = "image_missing"
+
+
 class NeverFits(HostingError):
     """A replica asks for more than any machine or its team has: waiting would not help."""
 

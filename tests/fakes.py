@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from hosting.errors import BuildFailed, ReplicaFailed, RuntimeUnavailable
+from hosting.errors import BuildFailed, ImageMissing, ReplicaFailed, RuntimeUnavailable
 from hosting.protocols.base import ModelProtocol, Readiness, Settings
 from hosting.runtimes.base import (
     LOCAL,
@@ -26,6 +26,7 @@ class FakeRuntime:
 
     `started` and `stopped` keep the names in order, repeats that found something left out.
     Faults: `available = False` (the engine is down), `refuse_images` (image -> reason),
+    `nodes_without` (image -> the nodes that lack it),
     `start_then_raise` (the container starts, the caller never hears of it: a worker that died),
     `exit(name)` (the container ends by itself), `vanish(name)` (gone without a trace),
     `lose_node(name)` (a machine goes away with all that runs there).
@@ -44,6 +45,7 @@ class FakeRuntime:
     available: bool = True
     start_then_raise: BaseException | None = None
     refuse_images: dict[str, str] = field(default_factory=dict)
+    nodes_without: dict[str, set[str]] = field(default_factory=dict)
     started: list[str] = field(default_factory=list)
     stopped: list[str] = field(default_factory=list)
     paused: list[str] = field(default_factory=list)
@@ -82,6 +84,8 @@ class FakeRuntime:
         if spec.name not in self._observed:
             if spec.image in self.refuse_images:
                 raise ReplicaFailed(self.refuse_images[spec.image])
+            if spec.node in self.nodes_without.get(spec.image, ()):
+                raise ImageMissing(f"{spec.node} has no such image.")
             self._observed[spec.name] = Observed(
                 name=spec.name,
                 status=Status.RUNNING,

@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import F
 
 from hosting import nudges, route_table
-from hosting.errors import InvalidValue, NeverFits
+from hosting.errors import ImageMissing, InvalidValue, NeverFits
 from hosting.lifecycle import evicting
 from hosting.lifecycle.holdings import (
     Held,
@@ -24,16 +24,19 @@ from hosting.lifecycle.holdings import (
     team_limit,
     waiting_models,
 )
-from hosting.lifecycle.placing import Amount, roomiest
+from hosting.lifecycle.placing import Amount, best
 from hosting.lifecycle.tools import Tools
 from hosting.models import HostedModel, Replica, Revision, TeamLimit
 from hosting.models.replica import ReplicaStatus
-from hosting.runtimes.base import Node
+from hosting.runtimes.base import LOCAL, Node
 from hosting.states import State
 
 # A wake that waits this long is passed by nobody, however little the others ask for.
 PATIENCE = timedelta(seconds=60)
+# A node that had no such image may have been given it meanwhile: it is asked again after this long.
+LACKING_FOR = timedelta(seconds=30)
 TOLD_AT_ONCE = 20
+_LATELY = 50  # replicas
 # The least and the most that a team may be limited to: below, no model of it would ever start.
 LIMITS: Mapping[str, tuple[float, int]] = {
     "memory_mb": (16, 2**31 - 1),
@@ -55,15 +58,17 @@ class Wait:
 def claim(model: HostedModel, revision: Revision, *, tools: Tools) -> Replica | Wait:
     """Make a replica's row, which holds what it needs; or have room made, and say why it waits.
 
-    Finds the row that a dead worker left behind. Raises NeverFits, or RuntimeUnavailable.
+    Finds the row that a dead worker left behind. Raises NeverFits, ImageMissing where every node
+    lacked its image a moment ago, or RuntimeUnavailable.
     """
     budgets = budgets_of(_nodes_for(revision, tools=tools))
     need, limit = amount_of(revision), team_limit(model.team_id)
     _check_possible(need, budgets=budgets, limit=limit)
     now = tools.clock.now()
+    at_home = _has_run_on(revision) if len(budgets) > 1 else ()
     with alone():
         held = read_held()
-        node = roomiest(need, held.free(budgets))
+        node = best(need, held.free(budgets), at_home=at_home)
         lacking = need.lacking(held.room_of(model.team_id, limit=limit))
         found = _left_behind(model, revision, nodes=budgets)
         if found is not None:
@@ -138,7 +143,31 @@ def _nodes_for(revision: Revision, *, tools: Tools) -> list[Node]:
             "It may reach the internet, and no machine lets models out. Deploy it without, or have "
             "scripts/node_internet.sh run on the nodes."
         )
-    return found
+    several = any(each.name != LOCAL for each in found)  # a single engine looks for itself
+    lacking = _lately_without(revision, now=tools.clock.now()) if several else ()
+    having = [each for each in found if each.name not in lacking]
+    if found and not having:
+        raise ImageMissing(
+            f"No machine has the image “{revision.image}”, and none could pull it. Push it to a "
+            "registry that the machines reach, or have it copied to them."
+        )
+    return having
+
+
+def _lately_without(revision: Revision, *, now: datetime) -> set[str]:
+    """The nodes that had no such image a moment ago, whoever asked them."""
+    rows = Replica.objects.filter(
+        revision=revision, image_missing=True, created_at__gt=now - LACKING_FOR
+    )
+    return set(rows.values_list("node", flat=True))
+
+
+def _has_run_on(revision: Revision) -> set[str]:
+    """The nodes that surely have its image, but for those it runs on: replicas are spread."""
+    rows = Replica.objects.filter(revision=revision, ready_at__isnull=False).order_by("-pk")
+    lately = rows.values_list("node", "status")[:_LATELY]
+    here = {node for node, status in lately if status != ReplicaStatus.GONE}
+    return {node for node, _ in lately} - here
 
 
 def _check_possible(need: Amount, *, budgets: Mapping[str, Amount], limit: Amount) -> None:

@@ -1,7 +1,7 @@
 """Where a replica fits, and what would have to go for it: arithmetic, without rows or clock."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 _ROUNDING = 1e-6  # sums of fractions of a CPU
@@ -80,13 +80,16 @@ class Shares:
         return self.held.get(team_id, 0) > self.of_each(wanting)
 
 
-def roomiest(need: Amount, free: Mapping[str, Amount]) -> str | None:
-    """The node with most memory left of those where it fits; GPUs are kept for who needs them."""
+def best(need: Amount, free: Mapping[str, Amount], *, at_home: Collection[str] = ()) -> str | None:
+    """The node for it, of those where it fits: one that has its image, then that with most memory.
+
+    `at_home`: where it has run before. GPUs are kept for who needs them.
+    """
     fitting = [name for name, room in free.items() if need.fits_in(room)]
 
-    def preference(name: str) -> tuple[bool, float, str]:
+    def preference(name: str) -> tuple[bool, bool, float, str]:
         wasted = need.gpus == 0 and free[name].gpus > 0
-        return (wasted, -free[name].memory_mb, name)
+        return (wasted, name not in at_home, -free[name].memory_mb, name)
 
     return min(fitting, key=preference, default=None)
 

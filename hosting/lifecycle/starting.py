@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from hosting import protocols, registries, route_table, secrets
-from hosting.errors import HostingError, RuntimeUnavailable
+from hosting.errors import HostingError, ImageMissing, RuntimeUnavailable
 from hosting.lifecycle import (
     builds,
     capacity,
@@ -60,6 +60,13 @@ class Lost:
     replica: Replica
 
 
+@dataclass(frozen=True, slots=True)
+class Lacking:
+    """A replica whose machine has no such image: another may."""
+
+    replica: Replica
+
+
 def start(model: HostedModel, *, lease: Lease, tools: Tools) -> None:
     """Lead an awakening model to awake or failed; returns early when it is no longer wanted.
 
@@ -93,14 +100,17 @@ def launch(
     """Start one replica of this revision and wait until it answers.
 
     A revision that is new to traffic must answer the golden requests, too. When its machine goes
-    away meanwhile, it is started on another. None: it is no longer wanted, its image is still being
-    built, or the lease was lost. Wait: there is no room now.
+    away meanwhile, or lacks the image, it is started on another. None: it is no longer wanted, its
+    image is still being built, or the lease was lost. Wait: there is no room now.
     """
-    for _ in range(MOST_MACHINES):
+    lost = 0
+    while lost < MOST_MACHINES:
         outcome = _launch_once(
             model, revision, during=during, lease=lease, tools=tools, takes_traffic=takes_traffic
         )
-        if not isinstance(outcome, Lost):
+        if isinstance(outcome, Lost):
+            lost += 1
+        elif not isinstance(outcome, Lacking):  # that machine won't be chosen for a while
             return outcome
         if not lease.renew() or not _still_wanted(outcome.replica, during=during):
             return None
@@ -115,7 +125,7 @@ def _launch_once(
     lease: Lease,
     tools: Tools,
     takes_traffic: bool,
-) -> Ready | Failed | Lost | capacity.Wait | None:
+) -> Ready | Failed | Lost | Lacking | capacity.Wait | None:
     try:
         if not builds.is_ready(revision, runtime=tools.runtime, now=tools.clock.now()):
             return None  # the build nudges us when it is done
@@ -124,7 +134,12 @@ def _launch_once(
             return replica
         if model.wait_reason:
             capacity.note_waiting(model, "")
-        observed = tools.runtime.start(spec_of(replica, alone=during == State.AWAKENING))
+        try:
+            observed = tools.runtime.start(spec_of(replica, alone=during == State.AWAKENING))
+        except ImageMissing:
+            Replica.objects.filter(pk=replica.pk).update(image_missing=True)
+            replicas.stop(replica, tools=tools)
+            return Lacking(replica)
     except RuntimeUnavailable:
         raise
     except HostingError as error:

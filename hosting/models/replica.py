@@ -44,6 +44,7 @@ class Replica(models.Model):
     exit_code = models.IntegerField(null=True)
     out_of_memory = models.BooleanField(default=False)
     node_lost = models.BooleanField(default=False)  # it went with its node, by no fault of its own
+    image_missing = models.BooleanField(default=False)  # its node had no such image, nor got it
     last_log_lines = models.TextField(blank=True)  # kept when it ended otherwise than by our stop
 
     model_id: int
@@ -64,7 +65,12 @@ class Replica(models.Model):
                 fields=["model"],
                 condition=~Q(status=ReplicaStatus.GONE),
                 name="replica_not_gone",
-            )
+            ),
+            models.Index(
+                fields=["revision", "created_at"],
+                condition=Q(image_missing=True),
+                name="replica_image_missing",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -80,6 +86,8 @@ class Replica(models.Model):
         """One sentence on how it ended by itself."""
         if self.node_lost:
             return "Its machine went away."
+        if self.image_missing:
+            return "Its machine has no such image."
         if self.out_of_memory and self.exit_code == 137:
             return f"Its container ran out of memory ({self.revision.memory_mb} MiB)."
         if self.exit_code is None:

@@ -15,7 +15,7 @@ from typing import Any
 from docker.errors import APIError, NotFound
 from docker.types import EndpointSpec, SecretReference, ServiceMode
 
-from hosting.errors import ReplicaFailed
+from hosting.errors import ImageMissing, ReplicaFailed
 from hosting.runtimes import box, docker_log, docker_once
 from hosting.runtimes.base import (
     LOCAL,
@@ -39,6 +39,7 @@ from hosting.runtimes.swarm_tasks import (
     UP,
     WALLS,
     Machine,
+    lacks_image,
     machine_of,
     node_of,
     port_of,
@@ -323,7 +324,8 @@ class SwarmRuntime:
             refused = next((each for each in tasks if state_of(each) == "rejected"), None)
             if refused is not None:
                 self._client.remove_service(service["ID"])
-                raise ReplicaFailed(f"{name} could not be started: {words_of(refused)}")
+                said = f"{name} could not be started: {words_of(refused)}"
+                raise (ImageMissing if lacks_image(refused) else ReplicaFailed)(said)
             found = self._observed(service, tasks)
             if found.host or found.status == Status.EXITED or time.monotonic() > deadline:
                 return found

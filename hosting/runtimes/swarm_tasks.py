@@ -139,6 +139,11 @@ def state_of(task: Mapping[str, Any]) -> str:
     return str(task["Status"]["State"])
 
 
+def lacks_image(task: Mapping[str, Any]) -> bool:
+    """Whether its node has no such image, and could not pull it either."""
+    return words_of(task).startswith("No such image")
+
+
 def words_of(task: Mapping[str, Any]) -> str:
     said = task["Status"].get("Err") or task["Status"].get("Message") or "no reason given"
     return str(said).strip().rstrip(".") + "."

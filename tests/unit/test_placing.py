@@ -7,8 +7,8 @@ from hosting.lifecycle.placing import (
     Amount,
     Candidate,
     Shares,
+    best,
     in_order,
-    roomiest,
     to_stop,
     worth,
 )
@@ -27,22 +27,35 @@ def ids(candidates):
 def test_the_node_with_most_memory_left_is_taken():
     free = {"a": Amount(300, 4), "b": Amount(900, 4), "c": Amount(600, 4)}
 
-    assert roomiest(Amount(256, 1), free) == "b"
+    assert best(Amount(256, 1), free) == "b"
 
 
 def test_a_node_that_lacks_any_one_thing_is_not_taken():
     free = {"a": Amount(900, 0.5), "b": Amount(200, 4), "c": Amount(256, 1)}
 
-    assert roomiest(Amount(256, 1), free) == "c"
-    assert roomiest(Amount(256, 1, 1), free) is None
+    assert best(Amount(256, 1), free) == "c"
+    assert best(Amount(256, 1, 1), free) is None
 
 
 def test_gpus_are_kept_for_those_who_ask_for_one():
     free = {"gpu": Amount(9_000, 8, 2), "plain": Amount(500, 4)}
 
-    assert roomiest(Amount(256, 1), free) == "plain"
-    assert roomiest(Amount(256, 1, 1), free) == "gpu"
-    assert roomiest(Amount(600, 1), free) == "gpu"
+    assert best(Amount(256, 1), free) == "plain"
+    assert best(Amount(256, 1, 1), free) == "gpu"
+    assert best(Amount(600, 1), free) == "gpu"
+
+
+def test_a_node_that_has_the_image_is_taken_before_a_roomier_one():
+    free = {"a": Amount(900, 4), "b": Amount(500, 4), "full": Amount(100, 4)}
+
+    assert best(Amount(256, 1), free, at_home={"b", "full"}) == "b"
+    assert best(Amount(256, 1), free, at_home={"full"}) == "a"
+
+
+def test_having_the_image_does_not_make_a_gpu_free_for_who_needs_none():
+    free = {"gpu": Amount(9_000, 8, 2), "plain": Amount(500, 4)}
+
+    assert best(Amount(256, 1), free, at_home={"gpu"}) == "plain"
 
 
 def test_fractions_of_a_cpu_that_add_up_to_the_whole_fit():
