@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from hosting.metering.queries import Point
 
-WIDTH, HEIGHT, GAP = 136.0, 29.0, 0.9
+WIDTH, HEIGHT, HEADROOM, GAP = 136.0, 29.0, 3.0, 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ def bars(points: Sequence[Point]) -> list[Bar]:
     for index, point in enumerate(points):
         for css, amount in (("b", point.requests), ("e", point.errors)):
             if amount:
-                height = max(1.5, amount / most * (HEIGHT - 3))
+                height = max(1.5, amount / most * (HEIGHT - HEADROOM))
                 x = round(index * step, 2)
                 drawn.append(
                     Bar(css, x, round(HEIGHT - height, 1), round(step - GAP, 2), round(height, 1))

@@ -9,7 +9,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from dashboard.sparkline import HEIGHT, WIDTH, bars
+from dashboard.sparkline import HEADROOM, HEIGHT, WIDTH, bars
 from dashboard.teams import TeamRequest, member_page
 from hosting.billing import proof, unconfirmed
 from hosting.metering import export as files
@@ -37,11 +37,12 @@ def usage(request: TeamRequest) -> HttpResponse:
     zone = _zone(request.GET.get("zone", _UTC))
     names = dict(HostedModel.objects.filter(team=request.team).values_list("pk", "subdomain"))
     since, until = _span(window)
+    step = "hour" if window in ("1h", "24h") else "day" if window != "12m" else "month"
     points = statistics.series_in_zone(
         list(names),
         since=since,
         until=until,
-        step="hour" if window in ("1h", "24h") else "day" if window != "12m" else "month",
+        step=step,
         zone=zone or _UTC,
     )
     series = [Point(at.astimezone(ZoneInfo(zone or _UTC)), *rest) for at, *rest in points]
@@ -60,8 +61,10 @@ def usage(request: TeamRequest) -> HttpResponse:
             "rows": _rows(dimension, names, since=since, until=until),
             "points": series,
             "bars": bars(series),
+            "moment": "j M, H:i" if step == "hour" else "j M Y",
+            "peak": max((point.requests for point in series), default=0),
             "wakes": _wakes(names, since=since, until=until),
-            "view_box": f"0 0 {WIDTH} {HEIGHT}",
+            "view_box": f"0 {HEADROOM} {WIDTH} {HEIGHT - HEADROOM}",
             "mark": proof.mark_of(request.team),
             "unconfirmed": unconfirmed.of_team(request.team).filter(settled_at=None).count(),
         },
