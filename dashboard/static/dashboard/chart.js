@@ -44,7 +44,7 @@ function draw({ force = false } = {}) {
     {
       width: element.clientWidth - 28,
       height: 220,
-      padding: [12, 8, 0, 0],
+      padding: [12, long ? 32 : 18, 0, 0],  // room for half of the last label
       legend: { show: false },
       cursor: { points: { size: 7, width: 2 }, y: false, drag: { x: true, y: false } },
       scales: { y: { range: (_, low, high) => [0, Math.max(4, high * 1.15)] } },
