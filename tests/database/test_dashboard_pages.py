@@ -349,6 +349,15 @@ def test_a_model_that_answers_402_says_so_in_the_list(browser: Client, tale_writ
     assert "answers 402" in browser.get("/").text
 
 
+@pytest.mark.parametrize("tab", ["model", "model-head", "model-logs"])
+def test_a_model_that_answers_402_says_so_on_its_own_pages(
+    browser: Client, tale_writer: HostedModel, tab: str
+):
+    HostedModel.objects.update(payment_required=True)
+
+    assert "Callers get 402." in browser.get(address(tab)).text
+
+
 @pytest.fixture
 def awakening(tale_writer: HostedModel) -> HostedModel:
     """It was asked for 3 s ago by a token; its container is being started; 10 s are usual."""
