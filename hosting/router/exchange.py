@@ -312,6 +312,9 @@ class Exchange(Relay):
             and self.received == self.buffered
         ):
             self.resent = True
+            if replica.retired:
+                self._wait_again(replica)
+                return
             self.dialling = asyncio.get_running_loop().create_task(self._dial(replica))
             return
         self.outcome = Outcome.MODEL_ERROR

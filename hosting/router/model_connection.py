@@ -20,8 +20,12 @@ if TYPE_CHECKING:
 
 _MOST_HEAD: Final = 64 * 1024
 _MOST_INTERIMS: Final = 10
-# `tcpi_bytes_acked` of Linux's struct tcp_info
-_TCP_INFO_BYTES, _BYTES_ACKED_AT, _BYTES_ACKED = 192, 120, struct.Struct("Q")
+# Linux's struct tcp_info: `tcpi_retransmits`, a byte, and `tcpi_bytes_acked`
+_TCP_INFO_BYTES, _RETRANSMITS_AT = 192, 2
+_BYTES_ACKED_AT, _BYTES_ACKED = 120, struct.Struct("Q")
+# So often in a row, twice as long apart each time, something was sent again and nobody took it: for
+# some 13 s at least.
+_MOST_RETRANSMITS: Final = 6
 
 
 class Receiver:
@@ -125,6 +129,20 @@ class ModelConnection(Sender):
         """End it now; whoever received is not told."""
         self.receiver = None
         self.reusable = False
+        if self.transport is not None:
+            self.transport.abort()
+
+    def unheard(self) -> bool:
+        """Whether the other machine no longer takes what we send: it is gone, without a word.
+
+        A model that reads nothing for now is another matter: its machine says so when asked.
+        """
+        info = self._tcp_info()
+        return len(info) > _RETRANSMITS_AT and info[_RETRANSMITS_AT] >= _MOST_RETRANSMITS
+
+    def give_up(self) -> None:
+        """End it now; whoever received is told, and what became of the request."""
+        self._settle()
         if self.transport is not None:
             self.transport.abort()
 
@@ -282,8 +300,7 @@ class ModelConnection(Sender):
 
     def connection_lost(self, exc: Exception | None) -> None:
         receiver = self.receiver
-        if receiver is not None and self._mode == _Mode.HEAD and not self._buffer:
-            self.undelivered = self._acknowledged() <= self._before
+        self._settle()
         self.transport = None
         self.receiver = None
         self.reusable = False
@@ -296,16 +313,27 @@ class ModelConnection(Sender):
         else:
             receiver.on_failure(garbled=False)
 
+    def _settle(self) -> None:
+        """Find out whether the other side has taken any of the request, while it can be asked."""
+        if self.receiver is not None and self._mode == _Mode.HEAD and not self._buffer:
+            self.undelivered = self.undelivered or self._acknowledged() <= self._before
+
     def _acknowledged(self) -> int:
         """How many bytes the other side has taken: what it refuses after its end isn't among them.
 
         Servers may close a kept connection at any time, also at the very moment it is used again.
         """
+        info = self._tcp_info()
+        if len(info) < _BYTES_ACKED_AT + _BYTES_ACKED.size:
+            return sys.maxsize  # unknown: as if it had taken everything
+        return int(_BYTES_ACKED.unpack_from(info, _BYTES_ACKED_AT)[0]) - 1  # the SYN counts
+
+    def _tcp_info(self) -> bytes:
+        """What the kernel knows of the connection; empty where it doesn't say."""
         if self.transport is None:
-            return sys.maxsize
+            return b""
         sock = self.transport.get_extra_info("socket")
         try:
-            info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
-            return int(_BYTES_ACKED.unpack_from(info, _BYTES_ACKED_AT)[0]) - 1  # the SYN counts
-        except (AttributeError, OSError, struct.error):
-            return sys.maxsize  # unknown: as if it had taken everything
+            return bytes(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES))
+        except (AttributeError, OSError):
+            return b""

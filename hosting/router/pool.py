@@ -13,7 +13,8 @@ from hosting.wire import ReplicaAddress, Route
 
 _STILL_SURE_SECONDS: Final = 0.5
 
-# A machine that answers nothing for 20 s is gone. No TCP_USER_TIMEOUT: it would also end the
+# A machine that answers nothing for 20 s is gone. The kernel asks it only while it has taken all
+# that was sent; else `ModelConnection.unheard` tells. No TCP_USER_TIMEOUT: it would also end the
 # connection to a model that works and reads no more of an upload meanwhile.
 _PROBES: Final = [
     (getattr(socket, name), seconds)

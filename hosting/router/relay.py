@@ -7,7 +7,7 @@ dashboard adds in `dashboard.py`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from hosting.router import answers
 from hosting.router.answers import Problem
@@ -19,6 +19,9 @@ from hosting.router.response_head import Response
 if TYPE_CHECKING:
     from hosting.router.caller import Caller
     from hosting.router.node import Node
+
+
+_LOOK_SECONDS: Final = 5.0
 
 
 class Relay(Receiver):
@@ -33,6 +36,7 @@ class Relay(Receiver):
         "connection",
         "deadline",
         "endless",
+        "look_at",
         "node",
         "over",
         "received",
@@ -61,6 +65,7 @@ class Relay(Receiver):
         self.sent = 0
         self.over = False
         self.deadline = 0.0
+        self.look_at = 0.0
         self.endless = False  # a stream that doesn't end by itself, and whose caller comes back
 
     # --- from the caller
@@ -103,7 +108,14 @@ class Relay(Receiver):
         self.give_up(answers.MODEL_TIMED_OUT)
 
     def tick(self, now: float) -> None:
-        """Called a few times a second."""
+        """Called a few times a second: see, now and then, whether the server's machine is there.
+
+        The kernel looks by itself only while nothing that was sent is still to be taken.
+        """
+        if now >= self.look_at:
+            self.look_at = now + _LOOK_SECONDS
+            if self.connection is not None and self.connection.unheard():
+                self.connection.give_up()
 
     # --- towards the server
 
@@ -112,6 +124,7 @@ class Relay(Receiver):
         request = self.request
         self.connection = connection
         self.sending = True
+        self.look_at = monotonic() + _LOOK_SECONDS
         connection.begin(self, head_only=request.method == b"HEAD")
         if request.chunked and not self.body_done:
             self.chunking = True

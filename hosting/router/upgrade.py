@@ -85,6 +85,7 @@ class Tunnel(Exchange):
 
     def tick(self, now: float) -> None:
         """Close what may not go on: the token was revoked, or the router restarts."""
+        super().tick(now)
         if not self.open:
             return
         endpoint = self.endpoint
