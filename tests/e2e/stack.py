@@ -4,8 +4,10 @@ import itertools
 import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +22,7 @@ START_SECONDS = 240.0
 STOP_SECONDS = 90.0
 AT_REST = {"asleep", "drowsy"}  # drowsy: paused, where the runtime can
 _OURS = ("DORMOUSE_", "DATABASE_URL", "REDIS_URL", "PYTEST_")
+_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # never used; made by default, it takes 20 ms
 _numbers = itertools.count(1)  # an installation may have been another stack's before
 
 
@@ -141,15 +144,29 @@ class Stack:
         eventually(lambda: ready.exists() or process.poll() is not None, seconds=START_SECONDS)
         assert process.poll() is None, output.read_text()
         self.demo: dict[str, Any] = json.loads((self.state / "demo.json").read_text())
-        entry = f"http://127.0.0.1:{self.port}"
-        self.callers = httpx.Client(base_url=entry, timeout=120, trust_env=False)
+        self._of_thread = threading.local()
         self.admin = httpx.Client(
-            base_url=f"{entry}/api/v1/",
+            base_url=f"{self.entry}/api/v1/",
             headers={"Authorization": f"Bearer {self.demo['api_key']}", "Host": "localhost"},
             timeout=30,
             trust_env=False,
         )
-        self._clients += [self.callers, self.admin]
+        self._clients.append(self.admin)
+
+    @property
+    def entry(self) -> str:
+        """Where the router listens."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def callers(self) -> httpx.Client:
+        """A client of this thread's own: threads that share one close each other's connections."""
+        client: httpx.Client | None = getattr(self._of_thread, "client", None)
+        if client is None:
+            client = httpx.Client(base_url=self.entry, timeout=120, trust_env=False, verify=_TLS)
+            self._of_thread.client = client
+            self._clients.append(client)
+        return client
 
     def stop(self) -> int:
         """As Ctrl-C does. Returns how it ended."""

@@ -138,7 +138,7 @@ def test_no_secret_of_ours_is_on_a_command_line(process_stack: Stack):
 def _answers(stack: Stack) -> bool:
     try:
         # On a connection of its own: what is open to a killed router may still get an answer.
-        answer = httpx.get(stack.callers.base_url, headers={"Host": "localhost"})
+        answer = httpx.get(stack.entry, headers={"Host": "localhost"})
         return answer.status_code < 500
     except httpx.TransportError:
         return False
