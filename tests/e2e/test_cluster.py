@@ -68,6 +68,7 @@ def make_available(manager: docker.APIClient, hostname: str, availability: str) 
     node = manager.inspect_node(hostname)
     spec = {**node["Spec"], "Availability": availability}
     manager.update_node(node["ID"], node["Version"]["Index"], cast(Any, spec))
+    time.sleep(1.2)  # what a worker knows of the nodes may be a second old
 
 
 def nodes_with_replicas(manager: docker.APIClient) -> list[str]:
@@ -84,6 +85,25 @@ def node_of_the_replica(manager: docker.APIClient) -> str:
     """The hostname of the node that runs the only one."""
     (place,) = nodes_with_replicas(manager)
     return place
+
+
+def test_a_model_wakes_on_the_node_that_has_its_image(
+    manager: docker.APIClient, stack: Stack, echo: Hosted
+) -> None:
+    for roomier in ("node2", "node3"):
+        make_available(manager, roomier, "pause")
+    assert echo.query(text="on the manager").status_code == 200
+    for roomier in ("node2", "node3"):
+        make_available(manager, roomier, "active")
+    generator = stack.host("text-generator")  # only the manager's engine has built it
+
+    answer = generator.query(prompt="Once", max_characters=20)
+
+    assert answer.status_code == 200, answer.text
+    assert nodes_with_replicas(manager) == ["node1", "node1"]
+    for each in (echo, generator):
+        each.sleep()
+    eventually(lambda: not nodes_with_replicas(manager))
 
 
 def test_a_node_that_dies_amid_a_wake_loses_no_held_request(
