@@ -7,6 +7,7 @@ no longer uses it. Without Redis nobody can say so, and nobody is put to sleep.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import cast
 
 import redis
 from django.conf import settings
@@ -21,10 +22,14 @@ from hosting.states import Event, State
 
 @dataclass(frozen=True, slots=True)
 class Reports:
-    """What all live routers say, by model id; `routers` counts them."""
+    """What all live routers say, by model id; `routers` counts them.
+
+    `said_at`: none of them has been silent since (unix seconds).
+    """
 
     routers: int
     by_model: dict[int, list[wire.Report]]
+    said_at: float
 
     def of(self, model_id: int) -> list[wire.Report]:
         """What the routers say of one model."""
@@ -36,13 +41,18 @@ def read_reports(*, now: datetime) -> Reports:
     connection = route_table.connection()
     oldest = now.timestamp() - wire.ROUTER_LEASE_SECONDS
     connection.zremrangebyscore(wire.ROUTERS_KEY, "-inf", oldest - 60)
-    router_ids = [str(each) for each in connection.zrangebyscore(wire.ROUTERS_KEY, oldest, "+inf")]
+    live = connection.zrangebyscore(wire.ROUTERS_KEY, oldest, "+inf", withscores=True)
+    said_at = dict(cast("list[tuple[str, float]]", live))
     by_model: dict[int, list[wire.Report]] = {}
-    for router_id in router_ids:
+    for router_id in said_at:
         for name, text in connection.hgetall(wire.reports_key(router_id)).items():
             if name != "at":
                 by_model.setdefault(int(name), []).append(wire.Report.from_json(text))
-    return Reports(routers=len(router_ids), by_model=by_model)
+    return Reports(
+        routers=len(said_at),
+        by_model=by_model,
+        said_at=min(said_at.values(), default=float("inf")),
+    )
 
 
 def start_draining_idle(*, now: datetime) -> int:
@@ -104,7 +114,7 @@ def finish_if_released(model: HostedModel, *, now: datetime, pauses: bool) -> bo
             reports = read_reports(now=now)
         except redis.RedisError:
             return False
-        if not is_released(reports.of(model.pk), routers=reports.routers, model=model):
+        if not is_released(model, reports=reports):
             return False
     else:
         event = Event.DRAINED  # somebody's request would freeze with the replica
@@ -117,10 +127,18 @@ def may_doze(model: HostedModel) -> bool:
     return move is not None and move.event == Event.IDLE and model.deep_sleep_after_seconds > 0
 
 
-def is_released(reports: list[wire.Report], *, routers: int, model: HostedModel) -> bool:
-    """Whether every live router has acknowledged this generation with nothing in flight."""
-    released = sum(report.released and report.generation >= model.generation for report in reports)
-    return released >= routers
+def is_released(model: HostedModel, *, reports: Reports) -> bool:
+    """Whether every live router has acknowledged this generation with nothing in flight.
+
+    What is deleted is in no table, so nobody acknowledges it: a router speaks of it for as long as
+    it hasn't heard, or has something in flight.
+    """
+    said = reports.of(model.pk)
+    if model.deleted_at is not None:
+        heard = reports.said_at >= model.state_changed_at.timestamp()
+        return heard and all(report.released for report in said)
+    released = sum(report.released and report.generation >= model.generation for report in said)
+    return released >= reports.routers
 
 
 def _last_usage(models: list[HostedModel], *, now: datetime) -> dict[int, datetime]:

@@ -192,6 +192,11 @@ class Endpoint:
         busy = self.replicas or self.in_flight or self.waiting
         return not busy and self.route.state in RESTING
 
+    @property
+    def gone(self) -> bool:
+        """Whether the model was deleted, and nothing is inside any more that has yet to end."""
+        return self.route.removed and not self.in_flight
+
     def reachable(self) -> bool:
         """Whether some replica takes connections, as far as we know."""
         return any(not replica.refusing for replica in self.replicas)

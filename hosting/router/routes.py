@@ -59,7 +59,7 @@ class RouteTable:
 
     def astir(self) -> list[Endpoint]:
         """The endpoints where anything goes on: most models sleep, and nobody walks over those."""
-        for each in [each for each in self._astir if each.at_rest or each.route.removed]:
+        for each in [each for each in self._astir if each.at_rest or each.gone]:
             del self._astir[each]
         return list(self._astir)
 

@@ -164,3 +164,38 @@ def test_deleting_an_awake_model_stops_its_container(awake, tools, runtime):
     reconcile(awake.pk, tools=tools)
 
     assert runtime.stopped == runtime.started
+
+
+def test_a_deleted_model_is_not_kept_for_routers_that_no_longer_know_it(awake, tools, runtime):
+    operations.delete_model(awake, cause="ada", now=NOON)
+    heartbeat(at=NOON)
+
+    reconcile(awake.pk, tools=tools)
+
+    assert state_of(awake) == State.ASLEEP
+    assert runtime.stopped == runtime.started
+
+
+def test_a_deleted_model_is_kept_for_requests_that_it_has_yet_to_answer(awake, tools):
+    operations.delete_model(awake, cause="ada", now=NOON)
+    report(awake, in_flight=1)
+
+    reconcile(awake.pk, tools=tools)
+
+    assert state_of(awake) == State.DRAINING
+
+
+def test_a_deleted_model_is_kept_for_routers_that_were_last_heard_before(awake, tools):
+    operations.delete_model(awake, cause="ada", now=NOON)
+    heartbeat(at=NOON - timedelta(seconds=0.5))
+
+    reconcile(awake.pk, tools=tools)
+
+    assert state_of(awake) == State.DRAINING
+
+
+def heartbeat(*, at, router="r1"):
+    """A router lives, and has nothing to say of any model."""
+    connection = route_table.connection()
+    connection.zadd(wire.ROUTERS_KEY, {router: at.timestamp()})
+    connection.hset(wire.reports_key(router), mapping={"at": at.timestamp()})

@@ -160,6 +160,16 @@ def after(seconds: float, handler: Handler = echo) -> Handler:
     return slow
 
 
+def once(event: threading.Event, handler: Handler = echo) -> Handler:
+    """A handler that answers when something has happened."""
+
+    def waiting(seen: Seen, connection: socket.socket) -> bool | None:
+        event.wait(30)
+        return handler(seen, connection)
+
+    return waiting
+
+
 def said(*lines: str, body: bytes = b"") -> bytes:
     """An answer as it goes over the wire."""
     return "\r\n".join(("HTTP/1.1 200 OK", *lines, "", "")).encode() + body

@@ -1,5 +1,6 @@
 """What a router hears of while it serves, and what it does when it hears nothing."""
 
+import threading
 import time
 
 import pytest
@@ -98,6 +99,27 @@ def test_a_revoked_token_opens_nothing_any_more(awake: Router, control: ControlP
         return time.monotonic() - revoked_at
 
     once_within(0.25, revoke)
+
+
+def test_what_a_deleted_model_has_yet_to_answer_is_reported_until_it_has(
+    router: Router, control: ControlPlane, model: Model
+):
+    finish = threading.Event()
+    model.handler = models.once(finish)
+    route = control.awake("echo", model.port)
+    control.known_to_router(route)
+    wire = router.wire().send(head("POST", "/v1/query", body=b"{}"))
+    wait_until(lambda: model.connections)
+
+    control.publish("echo", removed=True)
+    router.forgot("echo")
+    control.redis.flushall()
+    busy = wait_until(lambda: control.report(route.model_id))
+    finish.set()
+
+    assert (busy.in_flight, busy.released) == (1, False)
+    assert wire.read().status == 200
+    wait_until(lambda: control.report(route.model_id) is None)
 
 
 @pytest.mark.once
