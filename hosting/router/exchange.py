@@ -17,6 +17,7 @@ from hosting.router.relay import Relay
 from hosting.router.response_head import Response
 from hosting.router.targets import NAMES, Kind, Target
 from hosting.router.usage import begin_line, spool_line
+from hosting.states import State
 from hosting.wire import Asker, Outcome
 
 _RETRY_SECONDS: Final = 0.05
@@ -325,6 +326,17 @@ class Exchange(Relay):
             self.give_up(problem._replace(status=502))
             return
         super().on_failure(garbled=garbled)
+
+    # --- while it waits or works
+
+    def tick(self, now: float) -> None:
+        """See that it isn't inside a paused replica: there, it would wait for somebody else's wake.
+
+        A router that was frozen for longer than its lease isn't waited for when a model dozes off.
+        """
+        super().tick(now)
+        if self.replica is not None and self.endpoint.state_name == State.DROWSY:
+            self.node.waking.resume(self.endpoint, self.asker, now=now)
 
     # --- giving up
 

@@ -78,6 +78,11 @@ class Waking:
         if route.may_be_woken_by(asker):
             self._node.nudge_wake(endpoint, asker)
 
+    def resume(self, endpoint: Endpoint, asker: Asker, *, now: float) -> None:
+        """Have a model woken that was paused with this request inside; it may always be."""
+        if now - endpoint.nudged_at >= self._node.limits.renudge_seconds:
+            self._node.nudge_wake(endpoint, asker)
+
     def close(self) -> None:
         """Look after nobody any more."""
         for task in self._tasks:

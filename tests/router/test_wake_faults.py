@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.router import model as models
-from tests.router.harness import ControlPlane, Router, head, running_router
+from tests.router.harness import ControlPlane, Router, head, running_router, wait_until
 from tests.router.model import Model
 
 
@@ -228,3 +228,26 @@ def test_a_replica_that_listens_late_is_tried_again(
         assert wire.read().status == 200
         connection.close()
     assert not control.nudges
+
+
+def test_a_request_inside_a_model_that_dozed_off_meanwhile_has_it_woken(
+    router: Router, control: ControlPlane, model: Model
+):
+    """Nobody waits for a router that was frozen: its models are paused with what is inside."""
+    resumed = threading.Event()
+    model.handler = models.once(resumed)
+
+    def resume(kwargs: dict[str, Any]) -> None:
+        resumed.set()
+        control.awake("echo", model.port)
+
+    control.on_wake = resume
+    control.known_to_router(control.awake("echo", model.port))
+    wire = router.wire().send(head("POST", "/v1/query", body=b"{}"))
+    wait_until(lambda: model.connections)
+
+    control.publish("echo", state="drowsy", replicas=())
+
+    assert wire.read().status == 200
+    assert len(control.wakes()) == 1
+    assert len(model.seen) == 1
