@@ -349,12 +349,15 @@ def test_of_workers_that_build_the_same_at_once_the_first_names_the_image(
     recipe = replace(catalogue.recipe(worlds.ECHO), fingerprint=f"{os.getpid():016x}")
     workers = [DockerRuntime(installation="x", state_dir=tmp_path / each) for each in "ab"]
     packing, packed = threading.Barrier(2), []
-    real_pack = DockerImages._pack
+    real_pack, name = DockerImages._pack, f"dormouse/echo:{recipe.fingerprint}"
 
     def pack(*arguments):
         packing.wait(60)  # both have seen that there is none
-        packed.append(real_pack(*arguments))
-        return packed[-1]
+        image = real_pack(*arguments)
+        packed.append(image)
+        if image != packed[0]:  # the first one has named its own by the time this one is done
+            eventually(lambda: engine.api.images(name))
+        return image
 
     monkeypatch.setattr(DockerImages, "_pack", pack)
     fresh = functools.partialmethod(docker.APIClient.build, nocache=True)
@@ -362,12 +365,12 @@ def test_of_workers_that_build_the_same_at_once_the_first_names_the_image(
 
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda each: each.build(recipe, progress=lambda *_: None), workers))
-    named = engine.api.inspect_image(f"dormouse/echo:{recipe.fingerprint}")["Id"]
+    named = engine.api.inspect_image(name)["Id"]
     workers[1].build(recipe, progress=lambda *_: None)  # packs nothing: the barrier would break
 
     assert len(set(packed)) == 2
     assert named == packed[0]
-    engine.api.remove_image(f"dormouse/echo:{recipe.fingerprint}", force=True)
+    engine.api.remove_image(name, force=True)
     assert packed[1] not in [each["Id"] for each in engine.api.images()]
 
 
