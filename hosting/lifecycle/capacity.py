@@ -147,11 +147,16 @@ def _nodes_for(revision: Revision, *, tools: Tools) -> list[Node]:
     lacking = _lately_without(revision, now=tools.clock.now()) if several else ()
     having = [each for each in found if each.name not in lacking]
     if found and not having:
-        raise ImageMissing(
-            f"No machine has the image “{revision.image}”, and none could pull it. Push it to a "
-            "registry that the machines reach, or have it copied to them."
-        )
+        raise nowhere(revision)
     return having
+
+
+def nowhere(revision: Revision) -> ImageMissing:
+    """What is to be said when no machine has its image."""
+    return ImageMissing(
+        f"No machine has the image “{revision.image}”, and none could pull it. Push it to a "
+        "registry that the machines reach, or have it copied to them."
+    )
 
 
 def _lately_without(revision: Revision, *, now: datetime) -> set[str]:

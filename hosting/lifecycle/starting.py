@@ -103,15 +103,19 @@ def launch(
     away meanwhile, or lacks the image, it is started on another. None: it is no longer wanted, its
     image is still being built, or the lease was lost. Wait: there is no room now.
     """
-    lost = 0
+    lost, asked = 0, set[str]()
     while lost < MOST_MACHINES:
         outcome = _launch_once(
             model, revision, during=during, lease=lease, tools=tools, takes_traffic=takes_traffic
         )
         if isinstance(outcome, Lost):
             lost += 1
-        elif not isinstance(outcome, Lacking):  # that machine won't be chosen for a while
+        elif not isinstance(outcome, Lacking):
             return outcome
+        elif outcome.replica.node in asked:  # so many were asked that it is this one's turn again
+            return Failed(capacity.nowhere(revision).message, outcome.replica)
+        else:
+            asked.add(outcome.replica.node)
         if not lease.renew() or not _still_wanted(outcome.replica, during=during):
             return None
     return capacity.Wait("The machines it was started on went away.")
@@ -137,8 +141,8 @@ def _launch_once(
         try:
             observed = tools.runtime.start(spec_of(replica, alone=during == State.AWAKENING))
         except ImageMissing:
-            Replica.objects.filter(pk=replica.pk).update(image_missing=True)
             replicas.stop(replica, tools=tools)
+            Replica.objects.filter(pk=replica.pk).update(image_missing=True)
             return Lacking(replica)
     except RuntimeUnavailable:
         raise

@@ -1,5 +1,7 @@
 """Nodes that lack a model's image: whoever waits is served by one that has it."""
 
+from datetime import timedelta
+
 import pytest
 from django.conf import settings
 
@@ -103,6 +105,18 @@ def test_an_image_that_no_node_has_fails_the_wake_and_says_what_to_do(model, run
     assert "registry" in woken.failure_reason
     assert runtime.started == []
     assert not Replica.objects.exclude(status=ReplicaStatus.GONE).exists()
+
+
+def test_no_node_is_asked_for_ever_when_there_are_so_many_that_the_first_is_due_again(
+    model, runtime, wake, monkeypatch
+):
+    monkeypatch.setattr(capacity, "LACKING_FOR", timedelta(0))
+    only_on(runtime, model)
+
+    woken = wake()
+
+    assert woken.state == State.FAILED
+    assert woken.failure_reason.startswith("No machine has the image")
 
 
 def test_a_wake_waits_for_room_on_the_node_that_has_the_image(
