@@ -25,7 +25,7 @@ _LOOK_SECONDS: Final = 5.0
 
 
 class Relay(Receiver):
-    """One request on its way. Exactly one of `_finish` and `_cut` ends it."""
+    """One request on its way. However it ends, `_release` runs once."""
 
     __slots__ = (
         "body",
