@@ -154,11 +154,6 @@ def news(known: Mapping[int, int]) -> tuple[list[wire.Route], bool]:
     return [build(model) for model in _with_rows().filter(pk__in=some)], some == all_of_them
 
 
-def is_published() -> bool:
-    """Whether Redis still has the table; raises redis.RedisError when it is away."""
-    return bool(connection().exists(wire.ROUTES_EPOCH_KEY))
-
-
 def build(model: HostedModel) -> wire.Route:
     """The route that says what the rows say."""
     ready = [each for each in model.replicas.all() if each.status == ReplicaStatus.READY]

@@ -26,7 +26,7 @@ def cpu_share(count: int, *, seconds: float) -> tuple[float, float]:
 
 
 def sweep_ms() -> float:
-    """The median of some rounds in this process, each with the whole look at the route table."""
+    """The median of some rounds in this process. Twice a minute, one compares the route table."""
     taken = []
     hands = tools()
     for _ in range(_ROUNDS):

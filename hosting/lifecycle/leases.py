@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
-from django.db.models import Q
-
 from hosting.lifecycle.clock import CLOCKS_APART, Clock
 from hosting.lifecycle.ended_workers import own_name
 from hosting.models import HostedModel
@@ -16,19 +14,19 @@ DURATION = timedelta(seconds=15)
 # No lease ends later than this, even by another machine's clock.
 _LATEST = DURATION + CLOCKS_APART
 
+# Whose lease anyone may take; asked with `bounds`.
+FREE = "(lease_until IS NULL OR lease_until < %(now)s OR lease_until > %(latest)s)"
 # The lease and the row as it is now, in one statement: a wake has no time for two.
-_TAKE = """
-UPDATE hosting_hostedmodel SET lease_holder = %s, lease_until = %s
-WHERE id = %s AND (lease_until IS NULL OR lease_until < %s OR lease_until > %s)
+_TAKE = f"""
+UPDATE hosting_hostedmodel SET lease_holder = %(holder)s, lease_until = %(until)s
+WHERE id = %(model_id)s AND {FREE}
 RETURNING *
-"""
+"""  # noqa: S608 - put together from constants
 
 
-def free(*, now: datetime, prefix: str = "") -> Q:
-    """The models whose lease anyone may take; `prefix` leads to them from another table."""
-    until = f"{prefix}lease_until"
-    over = Q((f"{until}__lt", now)) | Q((f"{until}__gt", now + _LATEST))
-    return Q((until, None)) | over
+def bounds(*, now: datetime) -> dict[str, datetime]:
+    """What `FREE` compares a lease with."""
+    return {"now": now, "latest": now + _LATEST}
 
 
 class Lease:
@@ -57,7 +55,8 @@ def lease(model_id: int, *, clock: Clock) -> Iterator[Lease | None]:
     """Take the model's lease for the block; None when somebody else holds it."""
     now, holder = clock.now(), f"{own_name()}.{uuid.uuid4().hex}"
     until = now + DURATION
-    taken = list(HostedModel.objects.raw(_TAKE, [holder, until, model_id, now, now + _LATEST]))
+    asked = {"holder": holder, "until": until, "model_id": model_id, **bounds(now=now)}
+    taken = list(HostedModel.objects.raw(_TAKE, asked))
     if not taken:
         yield None
         return

@@ -11,7 +11,6 @@ from datetime import datetime
 import redis
 from django.conf import settings
 from django.db import connection
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from hosting import nudges, route_table, wire
 from hosting.errors import RuntimeUnavailable
@@ -19,18 +18,19 @@ from hosting.lifecycle import (
     builds,
     dozing,
     draining,
+    due,
     ended_workers,
-    leases,
     scaling,
     targets,
     trials,
 )
+from hosting.lifecycle.due import Due
 from hosting.lifecycle.tools import Tools
-from hosting.models import Build, HostedModel, Replica, Target
+from hosting.models import Build, Replica
 from hosting.models.build import BuildStatus
-from hosting.models.replica import ReplicaStatus
+from hosting.models.replica import ReplicaStatus, name_of
 from hosting.runtimes.base import Observed, Status
-from hosting.states import TRANSIENT, State
+from hosting.states import State
 
 logger = logging.getLogger(__name__)
 
@@ -47,17 +47,29 @@ def sweep(*, tools: Tools) -> None:
             return
         now = tools.clock.now()
         ended_workers.free_their_leases()
-        _keep_published(now)
+        _keep_published()
+        found = due.look(now=now)
+        _do(found, now=now)
+        for model_id in {*found.unfinished} | _lost(tools):
+            nudges.reconcile(settings.REDIS_URL, model_id=model_id)
+
+
+def _do(found: Due, *, now: datetime) -> None:
+    if found.idle:
         draining.start_draining_idle(now=now)
+    if found.drowsy:
         dozing.deepen(now=now)
+    if found.scaled:
         scaling.scale(now=now)
+    if found.kept_awake:
         scaling.keep_awake(now=now)
+    if found.pinned:
         targets.let_quiet_ones_go(now=now)
+    if found.on_trial:
         trials.call_off_failing(now=now)
+    if found.abandoned_build:
         for build in _abandoned_builds(now):
             builds.request(build.slug)
-        for model_id in _unfinished(now) | _lost(tools):
-            nudges.reconcile(settings.REDIS_URL, model_id=model_id)
 
 
 def _show_life() -> None:
@@ -66,41 +78,6 @@ def _show_life() -> None:
         route_table.connection().set(wire.WORKER_KEY, 1, ex=wire.WORKER_SECONDS)
     except redis.RedisError as error:
         logger.warning("routers can't be told that a worker lives: %s", error)
-
-
-def _unfinished(now: datetime) -> set[int]:
-    """Models in a state somebody must lead out of, or with a replica that is to change."""
-    unled = leases.free(now=now)
-    transient = HostedModel.objects.filter(unled, state__in=TRANSIENT)
-    resting = HostedModel.objects.filter(
-        unled,
-        state__in=[State.ASLEEP, State.FAILED],
-        pk__in=Replica.objects.exclude(status=ReplicaStatus.GONE).values("model_id"),
-    )
-    # Awake, and a replica starts, drains, or is of a revision that is no longer in use.
-    unused = ~Q(revision=F("model__revision")) & Q(revision__target=None)
-    odd = ~Q(status=ReplicaStatus.READY) | unused
-    unsettled = Replica.objects.filter(odd, model__state=State.AWAKE).exclude(
-        status=ReplicaStatus.GONE
-    )
-    changing = HostedModel.objects.filter(
-        unled, Q(retry_at=None) | Q(retry_at__lte=now), pk__in=unsettled.values("model_id")
-    )
-    found = {
-        model_id
-        for rows in (transient, resting, changing)
-        for model_id in rows.values_list("pk", flat=True)
-    }
-    return found | set(_without_a_replica(now))
-
-
-def _without_a_replica(now: datetime) -> QuerySet[Target, int]:
-    """Awake models that lack a replica of a revision in use beside the current one."""
-    due = Q(retry_at=None) | Q(retry_at__lte=now)
-    unled = leases.free(now=now, prefix="model__")
-    there = Replica.objects.filter(revision=OuterRef("revision"), status=ReplicaStatus.READY)
-    lacking = Target.objects.filter(due, unled, ~Exists(there), model__state=State.AWAKE)
-    return lacking.values_list("model_id", flat=True)
 
 
 def _lost(tools: Tools) -> set[int]:
@@ -115,23 +92,24 @@ def _lost(tools: Tools) -> set[int]:
     except RuntimeUnavailable as error:
         logger.warning("the engine doesn't answer: %s", error)
         return set()
-    rows = Replica.objects.exclude(status=ReplicaStatus.GONE).only(
-        "pk", "model_id", "status", "model__state"
-    )
-    rows = rows.select_related("model")
-    by_name = {row.name: row for row in rows}
+    rows = Replica.objects.exclude(status=ReplicaStatus.GONE)
+    by_name = {
+        name_of(replica_id): (model_id, status, state)
+        for replica_id, model_id, status, state in rows.values_list(
+            "pk", "model_id", "status", "model__state"
+        )
+    }
     for name in observed.keys() - by_name.keys():
         logger.warning("stopping %s: no replica of ours", name)
         tools.runtime.stop(name)
     return {
-        row.model_id
-        for name, row in by_name.items()
-        if row.status == ReplicaStatus.READY
-        and not _is_as_it_should(observed.get(name), state=row.model.current_state)
+        model_id
+        for name, (model_id, status, state) in by_name.items()
+        if status == ReplicaStatus.READY and not _is_as_it_should(observed.get(name), state=state)
     }
 
 
-def _is_as_it_should(observed: Observed | None, *, state: State) -> bool:
+def _is_as_it_should(observed: Observed | None, *, state: str) -> bool:
     if observed is None or observed.status == Status.EXITED:
         return False
     if state == State.AWAKE:
@@ -144,11 +122,14 @@ def _abandoned_builds(now: datetime) -> list[Build]:
     return list(Build.objects.filter(status=BuildStatus.RUNNING, lease_until__lt=now))
 
 
-def _keep_published(now: datetime) -> None:
+def _keep_published() -> None:
     """Write the route table again when Redis has lost it, and now and then in any case."""
     try:
-        due = route_table.connection().set(FRESH_KEY, 1, nx=True, ex=_REPUBLISH_EVERY_SECONDS)
-        if due or not route_table.is_published():
+        asked = route_table.connection().pipeline(transaction=False)
+        asked.set(FRESH_KEY, 1, nx=True, ex=_REPUBLISH_EVERY_SECONDS)
+        asked.exists(wire.ROUTES_EPOCH_KEY)
+        due_again, published = asked.execute()
+        if due_again or not published:
             route_table.publish_all()
     except redis.RedisError as error:
         logger.warning("the route table can't be published: %s", error)

@@ -124,6 +124,11 @@ class HostedModel(models.Model):
                 condition=~Q(state=State.ASLEEP),
                 name="hosted_model_not_asleep",
             ),
+            models.Index(
+                fields=["state"],
+                condition=Q(min_replicas__gt=0) | ~Q(warm_windows=[]),
+                name="hosted_model_kept_awake",
+            ),
         ]
 
     def __str__(self) -> str:

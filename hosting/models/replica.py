@@ -20,6 +20,11 @@ class ReplicaStatus(models.TextChoices):
     GONE = "gone", "Gone"
 
 
+def name_of(replica_id: int) -> str:
+    """What the container of this replica is called."""
+    return f"{settings.INSTALLATION}-r{replica_id}"
+
+
 class Replica(models.Model):
     """One replica, from the intention to start it until its container is gone."""
 
@@ -79,7 +84,7 @@ class Replica(models.Model):
     @property
     def name(self) -> str:
         """The container's name: from the row id, so that a repeated start finds it."""
-        return f"{settings.INSTALLATION}-r{self.pk}"
+        return name_of(self.pk)
 
     @property
     def obituary(self) -> str:

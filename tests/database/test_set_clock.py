@@ -7,7 +7,7 @@ import pytest
 import time_machine
 
 from hosting import route_table, wire
-from hosting.lifecycle import draining, engine, leases, operations, scaling, set_clock, sweep
+from hosting.lifecycle import draining, due, engine, leases, operations, scaling, set_clock, sweep
 from hosting.lifecycle.leases import DURATION
 from hosting.lifecycle.reconcile import reconcile
 from hosting.models import Build, HostedModel, Replica, Target, Transition, Wake
@@ -122,7 +122,7 @@ def test_the_lease_of_a_dead_worker_does_not_last_until_the_clock_is_there_again
     HostedModel.objects.update(lease_holder="dead", lease_until=NOON + DURATION)
     clock.set(hours=-1)
 
-    assert waking.pk in sweep._unfinished(clock.now())
+    assert waking.pk in due.look(now=clock.now()).unfinished
     assert reconcile(waking.pk, tools=tools) is True
     assert read(waking).state == State.AWAKE
 
