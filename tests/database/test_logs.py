@@ -190,6 +190,29 @@ def test_a_new_collector_tells_nothing_twice(replica, runtime):
     assert texts(replica.model) == ["one"]
 
 
+def test_looking_at_replicas_that_are_followed_reads_no_more_than_their_ids(
+    replica, runtime, django_assert_num_queries
+):
+    collecting = Collector(runtime)
+    look(collecting)
+    collecting._following[replica.pk].over = False  # as while it is read
+
+    with django_assert_num_queries(1) as asked:
+        collecting.look()
+
+    assert "SELECT id FROM" in asked[0]["sql"]
+
+
+def test_a_replica_that_is_gone_is_followed_no_more(replica, runtime):
+    collecting = Collector(runtime)
+    look(collecting)
+    Replica.objects.update(status="gone")
+
+    look(collecting)
+
+    assert collecting._following == {}
+
+
 def test_an_engine_that_is_away_is_asked_again(replica, runtime):
     runtime.write_log(replica.name, "one\n")
     runtime.available = False
