@@ -6,6 +6,7 @@ when they answer, and each old one is stopped when every router has finished wha
 """
 
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import redis
@@ -28,7 +29,8 @@ RETRY_AFTER = timedelta(seconds=30)
 def adjust(model: HostedModel, *, lease: Lease, tools: Tools) -> None:
     """Take the next steps towards what is wanted; starts at most one replica."""
     now = tools.clock.now()
-    ready = _with_status(model, ReplicaStatus.READY)
+    there = _in_service(model)
+    ready = [each for each in there if each.status == ReplicaStatus.READY]
     running: dict[int, list[Replica]] = defaultdict(list)
     for replica in ready:
         running[replica.revision_id].append(replica)
@@ -50,7 +52,17 @@ def adjust(model: HostedModel, *, lease: Lease, tools: Tools) -> None:
             surplus = [] if any(each.target is None for each in lacking) else replicas_of_it
         for replica in surplus:
             _withdraw(replica, model=model, tools=tools)
-    _stop_released(model, tools=tools)
+    _stop_released(there, tools=tools)
+
+
+def _in_service(model: HostedModel) -> list[Replica]:
+    """What serves, or finishes what it was sent. A revision that comes along isn't read again."""
+    in_service = model.replicas.filter(status__in=[ReplicaStatus.READY, ReplicaStatus.DRAINING])
+    found = list(in_service.select_related("revision").order_by("pk"))
+    for replica in found:
+        if replica.revision_id == model.revision_id:
+            model.revision = replica.revision
+    return found
 
 
 def _rests(model: HostedModel, wanted: Wanted, *, now: datetime) -> bool:
@@ -103,17 +115,15 @@ def _try_later(
 def _withdraw(replica: Replica, *, model: HostedModel, tools: Tools) -> None:
     """Send nobody there any more."""
     with transaction.atomic():
-        generation = _change_route(model)
-        Replica.objects.filter(pk=replica.pk).update(
-            status=ReplicaStatus.DRAINING,
-            withdrawn_at=tools.clock.now(),
-            withdrawn_generation=generation,
-        )
+        replica.status = ReplicaStatus.DRAINING
+        replica.withdrawn_at = tools.clock.now()
+        replica.withdrawn_generation = _change_route(model)
+        replica.save(update_fields=["status", "withdrawn_at", "withdrawn_generation"])
 
 
-def _stop_released(model: HostedModel, *, tools: Tools) -> None:
+def _stop_released(there: Sequence[Replica], *, tools: Tools) -> None:
     """Stop the withdrawn replicas that no live router uses, or that had time enough."""
-    withdrawn = _with_status(model, ReplicaStatus.DRAINING)
+    withdrawn = [each for each in there if each.status == ReplicaStatus.DRAINING]
     if not withdrawn:
         return
     try:
@@ -145,7 +155,3 @@ def _change_route(model: HostedModel) -> int:
     model.refresh_from_db(fields=["generation"])
     route_table.publish_on_commit(model.pk)
     return model.generation
-
-
-def _with_status(model: HostedModel, status: ReplicaStatus) -> list[Replica]:
-    return list(model.replicas.filter(status=status).select_related("revision").order_by("pk"))

@@ -49,6 +49,15 @@ def test_an_idle_model_is_paused_not_stopped(drowsy, runtime):
     assert runtime.stopped == []
 
 
+def test_a_wake_reads_nothing_twice(drowsy, tools, django_assert_num_queries):
+    # The lease with its row, what is there, the moves, the wake and their history; then what is in
+    # service, what is in use beside it, letting go, and whether something came meanwhile.
+    with django_assert_num_queries(9):
+        wake(drowsy.pk, asker=ASKER, tools=tools)
+
+    assert state_of(drowsy) == State.AWAKE
+
+
 def test_no_route_names_a_paused_replica(drowsy):
     fresh = HostedModel.objects.get(pk=drowsy.pk)
 
