@@ -11,10 +11,13 @@ _READ: Final = (b"GET", b"HEAD")
 _NEVER: Final = (b"CONNECT", b"TRACE")
 
 
-def admit(request: Request, endpoint: Endpoint, target: Target, *, now: float) -> int:
+def admit(
+    request: Request, endpoint: Endpoint, target: Target, *, shown: access.Shown, now: float
+) -> int:
     """The id of the token that opened the model; raise `Refused` otherwise. `now`: unix seconds."""
     token_id = access.token_id(
         request.authorization,
+        shown=shown,
         public=endpoint.public,
         tokens=endpoint.tokens,
         expiries=endpoint.expiries,

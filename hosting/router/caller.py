@@ -13,6 +13,7 @@ import struct
 from typing import TYPE_CHECKING, Final, cast
 
 from hosting.router import answers, front, request_head
+from hosting.router.access import Shown
 from hosting.router.answers import Problem
 from hosting.router.clocks import monotonic
 from hosting.router.llhttp import REQUESTS
@@ -45,7 +46,7 @@ class Caller(Sender):
     __slots__ = (
         "_buffer", "_chunked", "_left", "_looping", "_paused", "_slow_bytes", "_slow_since",
         "address", "chunking", "closed", "deadline", "forwarded", "keep_alive", "max_body", "node",
-        "phase", "relay", "resets", "served", "tunnel",
+        "phase", "relay", "resets", "served", "shown",
     )  # fmt: skip
 
     def __init__(self, node: Node) -> None:
@@ -61,6 +62,7 @@ class Caller(Sender):
         self.forwarded = b""
         self.max_body = 0
         self.served = 0
+        self.shown = Shown()
         self.closed = False
         self._buffer = b""
         self._left = 0
@@ -132,8 +134,8 @@ class Caller(Sender):
         if data[:1] in (b"\r", b"\n"):
             data = data.lstrip(b"\r\n")  # RFC 9112, 2.2: some clients end a body with one too many
         limits = self.node.limits
-        before, end, rest = data.partition(b"\r\n\r\n")
-        if not end:
+        end = data.find(b"\r\n\r\n") + 4
+        if end < 4:
             if len(data) > limits.head_bytes:
                 raise Refused(_too_long(data, limits.target_bytes))
             if _BARE.search(data):  # else its end would be waited for in vain
@@ -142,13 +144,13 @@ class Caller(Sender):
                 self.deadline = min(self.deadline, monotonic() + limits.head_seconds)
             self._buffer = data
             return b""
-        head = before + end
-        if len(head) > limits.head_bytes:
+        head = data[:end]
+        if end > limits.head_bytes:
             raise Refused(_too_long(head, limits.target_bytes))
         request = request_head.read(head, most_fields=limits.head_fields)
         if len(request.target) > limits.target_bytes:
             raise Refused(answers.TARGET_TOO_LONG)
-        return self._begin(request, head, rest)
+        return self._begin(request, head, data[end:])
 
     def _begin(self, request: Request, head: bytes, rest: bytes) -> bytes:
         """One request begins: let the node decide what it is."""

@@ -35,7 +35,7 @@ def serve(node: Node, caller: Caller, request: Request, body: bytes, *, complete
     try:
         endpoint = _endpoint(node, subdomain, now=arrived)
         target = targets.read(request.target)
-        token_id = admission.admit(request, endpoint, target, now=arrived_at)
+        token_id = admission.admit(request, endpoint, target, shown=caller.shown, now=arrived_at)
     except Refused as refused:
         _refuse(node, caller, request, refused, complete=complete)
         return

@@ -45,7 +45,7 @@ class Tunnel(Exchange):
             b"Connection: Upgrade",
             b"Upgrade: websocket",
             *response.websocket,
-            b"X-Request-Id: " + self.request_id.encode(),
+            b"X-Request-Id: " + self.request_id,
             b"",
             data,
         ]
@@ -91,6 +91,7 @@ class Tunnel(Exchange):
         endpoint = self.endpoint
         allowed = access.token_id(
             self.request.authorization,
+            shown=self.caller.shown,
             public=endpoint.public,
             tokens=endpoint.tokens,
             expiries=endpoint.expiries,

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from hosting.router import admission
+from hosting.router.access import Shown
 from hosting.router.endpoints import Endpoint
 from hosting.router.request_head import Refused
 from hosting.router.targets import Kind
@@ -19,7 +20,7 @@ UNPAID = replace(ROUTE, payment_required=True)
 def admit(route: Route, kind: int, method: bytes = b"POST") -> int:
     request: Any = SimpleNamespace(authorization=None, method=method, length=0)
     target: Any = SimpleNamespace(kind=kind)
-    return admission.admit(request, Endpoint(route, now=0.0), target, now=0.0)
+    return admission.admit(request, Endpoint(route, now=0.0), target, shown=Shown(), now=0.0)
 
 
 @pytest.mark.parametrize("kind", [Kind.QUERY, Kind.OTHER])
