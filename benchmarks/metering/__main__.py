@@ -94,7 +94,7 @@ def recording() -> None:
     show("recording one request in the router, CPU", figures)
 
 
-def line(request_id: str, *, arrived_at: float = 1781524800.5, model: int = 3) -> bytes:
+def line(request_id: bytes, *, arrived_at: float = 1781524800.5, model: int = 3) -> bytes:
     """One spool line."""
     from hosting.router.usage import begin_line, spool_line
 

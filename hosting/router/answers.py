@@ -129,14 +129,14 @@ _ALLOWED_HEADERS: Final = b"Authorization, Content-Type, X-Runway-Output-Format,
 
 
 def error_body(
-    *, status: int, code: str, message: str, request_id: str, field: str | None = None
+    *, status: int, code: str, message: str, request_id: bytes, field: str | None = None
 ) -> bytes:
     """The JSON of an error, the one shape there is."""
     error = {
         "message": message,
         "type": _TYPES.get(status, "invalid_request_error"),
         "code": code,
-        "request_id": request_id,
+        "request_id": request_id.decode(),
     }
     if field is not None:
         error["param"] = field  # as OpenAI's clients call it
@@ -146,7 +146,7 @@ def error_body(
 def refuse(
     problem: Problem,
     *,
-    request_id: str = "",
+    request_id: bytes = b"",
     close: bool = False,
     head_only: bool = False,
     lines: tuple[bytes, ...] = (),
@@ -163,7 +163,7 @@ def refuse(
     if problem.retry_after is not None:
         said.append(b"Retry-After: %d" % problem.retry_after)
     if request_id:
-        said.append(b"X-Request-Id: %b" % request_id.encode())
+        said.append(b"X-Request-Id: " + request_id)
     return whole(problem.status, body, lines=said, close=close, head_only=head_only)
 
 

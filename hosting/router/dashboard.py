@@ -75,7 +75,7 @@ class DashboardRelay(Relay):
         ):
             if value is not None:
                 lines.append(b"%b: %b" % (name, value))
-        lines.append(b"X-Request-Id: " + self.request_id.encode())
+        lines.append(b"X-Request-Id: " + self.request_id)
         lines.append(b"%bX-Forwarded-Host: %b" % (self.caller.forwarded, request.host))
         self.send(connection, lines)
 
@@ -96,7 +96,7 @@ class DashboardRelay(Relay):
             data = answers.whole(
                 503,
                 _PAGE,
-                lines=(b"Retry-After: 3", b"X-Request-Id: " + self.request_id.encode()),
+                lines=(b"Retry-After: 3", b"X-Request-Id: " + self.request_id),
                 content_type=b"Content-Type: text/html; charset=utf-8",
                 close=not self.caller.will_keep_alive(body_done=self.body_done),
             )

@@ -10,6 +10,7 @@ from hosting.router import answers, request_lines, rewriting, waking
 from hosting.router.answers import Problem
 from hosting.router.clocks import monotonic
 from hosting.router.endpoints import Endpoint
+from hosting.router.headers import JSON
 from hosting.router.leases import Cover
 from hosting.router.model_connection import ModelConnection
 from hosting.router.pool import Replica, dial
@@ -48,6 +49,7 @@ class Exchange(Relay):
         "timing",
         "token_id",
         "went",
+        "written",
     )
 
     def admit(
@@ -61,7 +63,7 @@ class Exchange(Relay):
         self.arrived = arrived
         self.arrived_at = arrived_at
         self.request_id = self.node.request_ids.mint(now=arrived_at)
-        self.id_line = b"\r\nX-Request-Id: %b" % self.request_id.encode()
+        self.id_line = b"\r\nX-Request-Id: %b" % self.request_id
         self.deadline = arrived + endpoint.timeout
         self.state_line = endpoint.state_line
         self.line: tuple[bytes, bytes] | None = None
@@ -72,6 +74,7 @@ class Exchange(Relay):
         self.pacing: asyncio.TimerHandle | None = None
         self.resent = False
         self.outcome = ""
+        self.written = b""
         self.cover: Cover | None = None
         self.replica: Replica | None = None
         self.dialling: asyncio.Task[None] | None = None
@@ -243,7 +246,7 @@ class Exchange(Relay):
             self.on_data(body, complete=complete)
             return
         if response.content_type is None:
-            response.content_type = b"application/json"
+            response.content_type = JSON
         lines = self.answer_lines(response)
         if status != response.status:
             lines.append(b"Retry-After: 1")
@@ -388,26 +391,24 @@ class Exchange(Relay):
         """The one place where a request is counted."""
         went = self.went or now
         outcome = self.outcome = self.outcome or self._outcome()
-        self.node.write_down(
-            outcome,
-            spool_line(
-                self.line or self._line(went),
-                status=self.status,
-                outcome=outcome,
-                counted=self._counted(outcome),
-                model_ms=int((now - went) * 1000),
-                bytes_in=self.received,
-                bytes_out=self.sent,
-            ),
-            host=self.request.name,
+        self.written = spool_line(
+            self.line or self._line(went),
+            status=self.status,
+            outcome=outcome,
+            counted=self._counted(outcome),
+            model_ms=int((now - went) * 1000),
+            bytes_in=self.received,
+            bytes_out=self.sent,
         )
+        self.node.write_down(self.written)
 
     def leave(self, *, now: float) -> None:
-        """The one place where a request ends: slot, queue, activity, budget."""
+        """The one place where a request ends: figures, slot, queue, activity, budget."""
         if self.dialling is not None:
             self.dialling.cancel()
             self.dialling = None
         node = self.node
+        node.note(self.outcome, self.written, host=self.request.name)
         if self.pacing is not None:
             node.pacing.leave(self)
         endpoint = self.endpoint

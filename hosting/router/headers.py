@@ -88,6 +88,7 @@ _RESPONSE_PREFIXES: Final = (
 )
 
 KEEP_ALIVE: Final = b"Connection: keep-alive"
+JSON: Final = b"application/json"
 
 # Only fates whose lines repeat are worth remembering; tokens and cookies don't lie about in memory.
 _REPEATING: Final = frozenset(

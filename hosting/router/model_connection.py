@@ -185,14 +185,14 @@ class ModelConnection(Sender):
         if self._buffer:
             data = self._buffer + data
             self._buffer = b""
-        before, end, rest = data.partition(b"\r\n\r\n")
-        if not end or len(before) > _MOST_HEAD:
+        end = data.find(b"\r\n\r\n") + 4
+        if not 4 <= end <= _MOST_HEAD:
             if len(data) > _MOST_HEAD:
                 self._fail(garbled=True)
             else:
                 self._buffer = data
             return
-        head = before + end
+        head, rest = data[:end], data[end:]
         try:
             response = response_head.read(head)
         except ValueError:

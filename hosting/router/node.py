@@ -101,17 +101,20 @@ class Node:
             f"Requests can't be counted at the moment ({self._spool.problem}). Try again."
         )
 
-    def write_down(self, outcome: str, line: bytes, *, host: str) -> None:
+    def write_down(self, line: bytes) -> None:
         """Append a usage event."""
-        if self.access_log is not None:
-            self.access_log.note(line, host=host)
-        outcomes = self.counters.outcomes
-        outcomes[outcome] = outcomes.get(outcome, 0) + 1
         try:
             self._spool.append(line)
         except SpoolUnavailable:
             self.counters.unwritten += 1
             logger.exception("a usage event was not written: %r", line)
+
+    def note(self, outcome: str, line: bytes, *, host: str) -> None:
+        """Count a usage event in the metrics, and show it in the access log."""
+        outcomes = self.counters.outcomes
+        outcomes[outcome] = outcomes.get(outcome, 0) + 1
+        if self.access_log is not None:
+            self.access_log.note(line, host=host)
 
     # --- nudges
 

@@ -26,11 +26,12 @@ class Sender:
 class Outbox:
     """Keeps the order of writes. Who closes a connection flushes first."""
 
-    __slots__ = ("_busy", "_loop", "_sent", "_waiting")
+    __slots__ = ("_busy", "_end", "_loop", "_sent", "_waiting")
 
     def __init__(self) -> None:
         self._waiting: list[tuple[Sender, bytes]] = []
         self._loop: asyncio.AbstractEventLoop | None = None  # asking for it asks the kernel
+        self._end = self._end_turn  # bound once
         self._sent = 0  # in this turn
         self._busy = False  # several were sent in the last turn
 
@@ -45,13 +46,13 @@ class Outbox:
         if self._sent > 1:
             self._waiting.append((sender, data))
             return
-        if self._loop is None:
-            self._loop = asyncio.get_running_loop()
-        self._loop.call_soon(self._end_turn)
         if self._busy:
             self._waiting.append((sender, data))
         else:
             _write(sender, data)
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        self._loop.call_soon(self._end)
 
     def _end_turn(self) -> None:
         self._busy = self._sent > 1

@@ -52,7 +52,7 @@ class Relay(Receiver):
         self.node = node
         self.caller = caller
         self.request = request
-        self.request_id = ""
+        self.request_id = b""
         self.connection: ModelConnection | None = None
         self.body: bytes | list[bytes] = b""  # of the request, not sent yet
         self.buffered = 0
@@ -112,10 +112,12 @@ class Relay(Receiver):
 
         The kernel looks by itself only while nothing that was sent is still to be taken.
         """
-        if now >= self.look_at:
-            self.look_at = now + _LOOK_SECONDS
-            if self.connection is not None and self.connection.unheard():
-                self.connection.give_up()
+        if now < self.look_at:
+            return
+        first = not self.look_at
+        self.look_at = now + _LOOK_SECONDS
+        if not first and self.connection is not None and self.connection.unheard():
+            self.connection.give_up()
 
     # --- towards the server
 
@@ -124,7 +126,7 @@ class Relay(Receiver):
         request = self.request
         self.connection = connection
         self.sending = True
-        self.look_at = monotonic() + _LOOK_SECONDS
+        self.look_at = 0.0
         connection.begin(self, head_only=request.method == b"HEAD")
         if request.chunked and not self.body_done:
             self.chunking = True

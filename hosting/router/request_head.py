@@ -101,7 +101,8 @@ def read(head: bytes, *, most_fields: int) -> Request:
     passed = request.lines
     known = REQUEST_LINES.lines
     spelled = REQUEST_LINES.spellings
-    for line in lines[1:-2]:
+    for at in range(1, len(lines) - 2):
+        line = lines[at]
         if _known_by_sight(request, line):
             continue
         fate = known.get(line)

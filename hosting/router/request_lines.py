@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from hosting.router.headers import JSON
 from hosting.router.pool import Replica, Served
 from hosting.router.request_head import Request
 from hosting.router.rewriting import cookie_lines
@@ -18,10 +19,9 @@ def for_model(
     """All lines, in order. `forwarded`: whole lines; `id_line`: follows an end of line."""
     served = replica.served
     path = _path(target, served)
-    lines = [
-        b"%b %b%b HTTP/1.1\r\n%b" % (request.method, path, target.query, replica.host_line),
-        *request.lines,
-    ]
+    lines = [b"%b %b%b HTTP/1.1\r\n%b" % (request.method, path, target.query, replica.host_line)]
+    for line in request.lines:
+        lines.append(line)
     content_type = _content_type(request.content_type, target.kind, served)
     if content_type is not None:
         lines.append(b"Content-Type: " + content_type)
@@ -43,6 +43,6 @@ def _content_type(said: bytes | None, kind: int, served: Served) -> bytes | None
     """What the model is told the body is: the documented curl line calls its JSON a form."""
     if kind != Kind.QUERY:
         return said
-    if served.always_json or said is None:
-        return b"application/json"
-    return b"application/json" if said.lower().startswith(_FORM) else said
+    if said is None or said == JSON or served.always_json or said.lower().startswith(_FORM):
+        return JSON
+    return said

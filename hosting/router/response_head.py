@@ -67,7 +67,8 @@ def read(head: bytes) -> Response:
     passed = response.lines
     known = RESPONSE_LINES.lines
     spelled = RESPONSE_LINES.spellings
-    for line in lines[1:-2]:
+    for at in range(1, len(lines) - 2):
+        line = lines[at]
         if _known_by_sight(response, line):
             continue
         fate = known.get(line)

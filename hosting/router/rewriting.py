@@ -8,7 +8,7 @@ import json
 from typing import Final
 
 from hosting.router import answers
-from hosting.router.headers import foreign_cookies, without
+from hosting.router.headers import JSON, foreign_cookies, without
 from hosting.router.response_head import Response
 
 _TEXT: Final = (b"text/plain", b"text/html")
@@ -28,6 +28,8 @@ def wanted(response: Response) -> bool:
     if response.bodiless:
         return False
     said = response.content_type
+    if said == JSON:
+        return False  # as most say: nothing to look at closely
     return said is None or said.lower().startswith(_TEXT)
 
 
@@ -60,7 +62,7 @@ class Rewriter:
             self.whole = False
         return not self.whole
 
-    def body(self, *, request_id: str) -> bytes:
+    def body(self, *, request_id: bytes) -> bytes:
         """JSON: the text itself where it is a JSON object, an error around it otherwise."""
         text = b"".join(self._pieces)
         if self._coded:

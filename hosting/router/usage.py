@@ -10,8 +10,7 @@ from zlib import crc32
 
 _COUNTER_BITS: Final = 48
 _COUNTER: Final = (1 << 48) - 1
-_HEX: Final = [f"{number:02x}" for number in range(256)]
-_HEX_BYTES: Final = [each.encode() for each in _HEX]
+_HEX: Final = [b"%02x" % number for number in range(256)]
 _crc32: Final = crc32  # compiled, a constant is at hand where a global is looked up
 
 
@@ -20,33 +19,35 @@ class RequestIds:
 
     def __init__(self) -> None:
         self._era = -1  # of about a minute
-        self._begin = ""
-        self._marks = f"-7{secrets.randbits(12):03x}-{0x8000 | secrets.randbits(14):04x}-"
+        self._begin = b""
+        self._marks = b"-7%03x-%04x-" % (secrets.randbits(12), 0x8000 | secrets.randbits(14))
         self._count = secrets.randbits(_COUNTER_BITS - 1)
         self._end = self._counted()
 
-    def mint(self, *, now: float) -> str:
-        """A new id; `now` in unix seconds."""
+    def mint(self, *, now: float) -> bytes:
+        """A new id, as text; `now` in unix seconds."""
         millisecond = int(now * 1000)
         era = millisecond >> 16
         if era != self._era:
             self._era = era
-            self._begin = f"{era:08x}-"
+            self._begin = b"%08x-" % era
         self._count += 1
         last = self._count & 0xFF
         if not last:
             self._end = self._counted()
-        middle = f"{_HEX[millisecond >> 8 & 0xFF]}{_HEX[millisecond & 0xFF]}"
-        return f"{self._begin}{middle}{self._end}{_HEX[last]}"
+        return b"%b%b%b%b%b" % (
+            self._begin, _HEX[millisecond >> 8 & 0xFF], _HEX[millisecond & 0xFF], self._end,
+            _HEX[last],
+        )  # fmt: skip
 
-    def _counted(self) -> str:
+    def _counted(self) -> bytes:
         """The end of an id, without the last byte of the count."""
-        return f"{self._marks}{(self._count & _COUNTER) >> 8:010x}"
+        return b"%b%010x" % (self._marks, (self._count & _COUNTER) >> 8)
 
 
 def begin_line(
     *,
-    request_id: str,
+    request_id: bytes,
     owners: bytes,  # of `Endpoint`: model, team and revision
     token_id: int,
     route: bytes,
@@ -61,7 +62,7 @@ def begin_line(
     """
     moment = b"%d" % int(arrived_at * 1_000_000)
     return (
-        b"1\t%b\t%b\t%d\t%b\t%b\t" % (request_id.encode(), owners, token_id, route, method),
+        b"1\t%b\t%b\t%d\t%b\t%b\t" % (request_id, owners, token_id, route, method),
         b"%b\t%b.%b\t%d\t" % (b"\t1" if cold else b"\t0", moment[:-6], moment[-6:], held_ms),
     )
 
@@ -84,6 +85,6 @@ def spool_line(
     )  # fmt: skip
     sum_ = _crc32(text)
     return b"%b%b%b%b%b\n" % (
-        text, _HEX_BYTES[sum_ >> 24], _HEX_BYTES[sum_ >> 16 & 0xFF],
-        _HEX_BYTES[sum_ >> 8 & 0xFF], _HEX_BYTES[sum_ & 0xFF],
+        text, _HEX[sum_ >> 24], _HEX[sum_ >> 16 & 0xFF], _HEX[sum_ >> 8 & 0xFF],
+        _HEX[sum_ & 0xFF],
     )  # fmt: skip

@@ -38,7 +38,7 @@ def write(router: Spool, *, outcome: str = "ok", route: str = "query") -> str:
             bytes_out=40,
         )
     )
-    return request_id
+    return request_id.decode()
 
 
 def kill(router: Spool) -> None:

@@ -23,14 +23,14 @@ def test_months_are_made_ahead_once():
 def test_a_record_is_kept_in_the_month_of_its_id(model, usage_event):
     partitions.ensure(now=NOON)
 
-    usage_event(model, id=RequestIds().mint(now=NOON.timestamp()))
+    usage_event(model, id=RequestIds().mint(now=NOON.timestamp()).decode())
 
     assert UsageRecord.objects.extra(where=["tableoid = 'hosting_usagerecord_2026_06'::regclass"])
 
 
 def test_a_month_is_dropped_only_once_it_is_closed_and_its_rollups_stay(model, usage_event):
     partitions.ensure(now=NOON)
-    usage_event(model, id=RequestIds().mint(now=NOON.timestamp()))
+    usage_event(model, id=RequestIds().mint(now=NOON.timestamp()).decode())
     with pytest.raises(partitions.NotYet, match="June 2026 is not closed yet"):
         partitions.drop(NOON, now=LATER)
 

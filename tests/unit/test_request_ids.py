@@ -11,7 +11,7 @@ def test_ids_are_uuids_in_the_order_of_time():
     ids = RequestIds()
     start = 1781524800.0
     moments = [start + number / 500 for number in range(70_000)]  # more than one "era"
-    made = [ids.mint(now=moment) for moment in moments]
+    made = [ids.mint(now=moment).decode() for moment in moments]
 
     assert len(set(made)) == len(made)
     assert [uuid.UUID(each).version for each in made[:2000]] == [7] * 2000
