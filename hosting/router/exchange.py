@@ -150,8 +150,10 @@ class Exchange(Relay):
             self.node.held -= 1
         self.replica = replica
         self.went = now = monotonic()
-        limits = self.node.limits
-        connection = replica.take(now=now, oldest=limits.pool_idle_seconds)
+        node = self.node
+        connection = None
+        if now < node.standstill.due:
+            connection = replica.take(now=now, oldest=node.limits.pool_idle_seconds)
         if connection is not None:
             self._send(connection, replica)
         else:
@@ -160,12 +162,13 @@ class Exchange(Relay):
     async def _dial(self, replica: Replica) -> None:
         """Connect. A refused connection never delivered anything, so it may be tried again."""
         limits = self.node.limits
+        await self.node.standstill.over()
         last = monotonic() + limits.refused_seconds
-        while True:
+        while not replica.retired:
             try:
                 connection = await dial(replica, seconds=limits.dial_seconds)
             except OSError:
-                if monotonic() >= last or replica.retired:
+                if monotonic() >= last:
                     break
                 await asyncio.sleep(_RETRY_SECONDS)
                 continue

@@ -25,6 +25,7 @@ from hosting.router.pacing import Pacing
 from hosting.router.pool import Replica, Served
 from hosting.router.routes import RouteTable
 from hosting.router.spool import Spool, SpoolUnavailable
+from hosting.router.standstill import Standstill
 from hosting.router.usage import RequestIds
 from hosting.router.waking import Waking
 from hosting.wire import Asker, LeaseStatement, ReplicaAddress, Route
@@ -47,6 +48,7 @@ class Node:
         self.domain = "." + config.base_domain  # what every model's host name ends in
         self.scheme = config.scheme.encode()
         self.table = RouteTable(stale_after=config.limits.stale_seconds, clock=time.monotonic)
+        self.standstill = Standstill(self.table)
         self.waking = Waking(self)
         self.leases = Leases(self, spool)
         self.pacing = Pacing(self)
@@ -168,8 +170,8 @@ class Node:
     async def tick_for_ever(self) -> None:
         """Enforce deadlines: one walk over the connections costs less than a timer for each."""
         while True:
-            await asyncio.sleep(TICK_SECONDS)
             now = time.monotonic()
+            self.standstill.tick(now)
             for caller in list(self.callers):
                 caller.tick(now)
             oldest = now - self.limits.pool_idle_seconds
@@ -177,6 +179,7 @@ class Node:
                 for replica in endpoint.replicas:
                     if replica.idle:
                         replica.drop_older_than(oldest)
+            await asyncio.sleep(TICK_SECONDS)
 
     async def flush_for_ever(self) -> None:
         """Bring the spool to the disk: what a power cut may take is this interval."""

@@ -17,6 +17,7 @@ class RouteTable:
     def __init__(self, *, stale_after: float, clock: Callable[[], float]) -> None:
         self.complete = False  # whether all there is has been seen, and no change since was missed
         self.tended_at = float("-inf")  # when a worker was last known to take tasks
+        self.read_at = float("-inf")  # all there was at this moment has been seen (monotonic)
         self.processes = 1  # router processes that share every rate limit
         self.on_released: Callable[[Endpoint], None] | None = None
         self._endpoints: dict[str, Endpoint] = {}
@@ -89,7 +90,7 @@ class RouteTable:
 
     def never_stale(self) -> None:
         """Nobody feeds this table: it is what it is."""
-        self._stale_after = float("inf")
+        self._stale_after = self.read_at = float("inf")
 
     def age(self, *, now: float) -> float:
         """How long ago the control plane told what it knows, in seconds."""

@@ -91,6 +91,7 @@ class TableFeed:
         """Read the whole in pages, and only what says something new: requests wait meanwhile."""
         read: dict[bytes, tuple[bytes, str]] = {}
         cursor: int | None = None
+        begun_at = time.monotonic()
         async with asyncio.timeout(10):
             while cursor != 0:
                 # What is there all the time is in some page; of what changes meanwhile we hear.
@@ -104,6 +105,7 @@ class TableFeed:
             whole = bool(await self._redis.exists(ROUTES_EPOCH_KEY)) and all_there
         self._heard_at = time.monotonic()
         self._table.heard()
+        self._table.read_at = begun_at
         self._read = read
         if whole:
             self._table.keep({subdomain for _, subdomain in read.values()})

@@ -10,6 +10,7 @@ import asyncio
 import http.client
 import json
 import logging
+import time
 from typing import Final
 
 from hosting.router.config import Address
@@ -41,6 +42,7 @@ class TableInquiry:
                 await self._ask()
 
     async def _ask(self) -> None:
+        begun_at = time.monotonic()
         try:
             while not await self._take_some():
                 pass
@@ -53,6 +55,7 @@ class TableInquiry:
             logger.warning("route table: the web process tells of changes again")
         self._answers = True
         self._table.complete = True
+        self._table.read_at = begun_at
         self._feed.ready.set()
 
     async def _take_some(self) -> bool:
