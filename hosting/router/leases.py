@@ -4,8 +4,9 @@ This process holds leases: units it may spend under a cap without asking anybody
 what it may cost from the lease of each of its caps before it seeks a slot, and gives it back when
 it turns out to cost nothing. More is asked for ahead of need; what nobody needs is returned.
 
-A lease that could not be renewed in time is not spent from. Then, and while there is too little,
-requests wait for a moment, and are answered 402 or, when nobody can say, 503.
+A lease that could not be renewed in time is not spent from; until then, nothing of it is returned
+to a control plane that doesn't answer. Without it, and while there is too little, requests wait for
+a moment, and are answered 402 or, when nobody can say, 503.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-LEASE_SECONDS: Final = 25.0  # the control plane keeps a silent lease for much longer
+# How long a lease is spent from without a word of the control plane: as long as a private model is
+# served. There it stays counted as spent until this process is proved gone, however silent it is.
+LEASE_SECONDS: Final = 60.0
 _TELL_SECONDS: Final = 1.0
 _ANSWER_SECONDS: Final = 2.0
 _QUIET_SECONDS: Final = 2.0  # units that nobody took for so long are returned
@@ -85,7 +88,8 @@ class Lease:
 
     def state(self, *, now: float, last: bool) -> LeaseStatement:
         """What to tell the control plane; quiet units are given up with it."""
-        if last or now - self.taken_at > _QUIET_SECONDS:
+        heard = self.heard_sequence == self.sequence
+        if last or (heard and now - self.taken_at > _QUIET_SECONDS):
             self.returned += max(0, self.unspent - self.reserved)
             self.closing = last or (not self.unspent and now - self.taken_at > _FORGET_SECONDS)
         self.sequence += 1

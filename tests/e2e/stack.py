@@ -68,6 +68,11 @@ class Hosted:
         self.stack.admin.post(f"models/{self.subdomain}/sleep/").raise_for_status()
         eventually(lambda: self.state in AT_REST)
 
+    def set_budget(self, amount: str) -> None:
+        """Have it stopped where its month would cost more."""
+        body = {"model": self.subdomain, "amount": amount, "stop": True}
+        self.stack.admin.put("billing/budgets/", json=body).raise_for_status()
+
     def usage(self) -> dict[str, Any]:
         answer = self.stack.admin.get(f"models/{self.subdomain}/usage/").raise_for_status()
         counted: dict[str, Any] = answer.json()

@@ -13,11 +13,6 @@ from tests.e2e.stack import Hosted, Stack, eventually
 CALLERS = 6
 
 
-def set_budget(model: Hosted, amount: str) -> None:
-    body = {"model": model.subdomain, "amount": amount, "stop": True}
-    model.stack.admin.put("billing/budgets/", json=body).raise_for_status()
-
-
 def ask(model: Hosted, times: int) -> list[httpx.Response]:
     """So many requests from several callers at once."""
     with ThreadPoolExecutor(CALLERS) as callers:
@@ -39,7 +34,7 @@ def billed(model: Hosted) -> int:
 
 def test_of_sixty_requests_under_a_budget_of_thirty_exactly_thirty_are_answered(stack: Stack):
     model = stack.host()
-    set_budget(model, "0.30")
+    model.set_budget("0.30")
 
     answers = ask(model, 60)
 
@@ -49,7 +44,7 @@ def test_of_sixty_requests_under_a_budget_of_thirty_exactly_thirty_are_answered(
     assert refused.json()["error"]["code"] == "payment_required"
     assert model.call("GET", "/v1/info").status_code == 200  # looking is free
 
-    set_budget(model, "0.35")
+    model.set_budget("0.35")
 
     found = statuses(ask(model, 10))
     while found[200] < 5:
