@@ -76,7 +76,7 @@ class SpoolSource(models.Model):
     watermark = models.DateTimeField(null=True)  # what was written before is in the ledger
     retired_at = models.DateTimeField(null=True)  # will never write again: no hour waits for it
     # Processes up to this one have ended, and the ledger has all they wrote.
-    ended_boot = models.PositiveBigIntegerField(default=0)
+    ended_boot = models.PositiveBigIntegerField(default=0, db_default=0)
 
     class Meta:
         constraints = [

@@ -48,8 +48,10 @@ class Replica(models.Model):
     stopped_at = models.DateTimeField(null=True)
     exit_code = models.IntegerField(null=True)
     out_of_memory = models.BooleanField(default=False)
-    node_lost = models.BooleanField(default=False)  # it went with its node, by no fault of its own
-    image_missing = models.BooleanField(default=False)  # its node had no such image, nor got it
+    # It went with its node, by no fault of its own.
+    node_lost = models.BooleanField(default=False, db_default=False)
+    # Its node had no such image, nor got it.
+    image_missing = models.BooleanField(default=False, db_default=False)
     last_log_lines = models.TextField(blank=True)  # kept when it ended otherwise than by our stop
 
     model_id: int

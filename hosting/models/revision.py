@@ -45,7 +45,8 @@ class Revision(models.Model):
 
     # What it says of its command, as JSON text: from its manifest, then from the model itself.
     info = models.TextField(blank=True, editable=False)
-    info_missing = models.TextField(blank=True, editable=False)  # why the image said nothing
+    # Why the image said nothing.
+    info_missing = models.TextField(blank=True, editable=False, default="", db_default="")
     info_heard = models.BooleanField(default=False, editable=False)
 
     model_id: int
