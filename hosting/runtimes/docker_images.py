@@ -11,6 +11,7 @@ import requests
 from docker.errors import APIError, DockerException, NotFound
 
 from hosting.errors import BuildFailed, ReplicaFailed
+from hosting.runtimes import locks
 from hosting.runtimes.base import Login, Progress, Recipe
 from hosting.runtimes.building import Build, Builds
 from hosting.runtimes.engine import Engine, explanation, unavailable
@@ -32,6 +33,7 @@ class DockerImages:
     def __init__(self, engine: Engine, *, state_dir: Path) -> None:
         self._engine = engine
         self._let_in: dict[tuple[str, Login | None], float] = {}
+        self._naming = state_dir.absolute() / "builds" / ".naming.lock"
         self._builds = Builds(state_dir.absolute(), python_version=BASE_PYTHON)
 
     def resolve(self, image: str) -> str:
@@ -197,12 +199,13 @@ class DockerImages:
 
     def _name(self, packed: str, tag: str) -> None:
         """Whoever packed the same meanwhile was first: their image has the name, and keeps it."""
-        if self._has(tag):
-            with suppress(APIError):  # the same one, or somebody runs it
-                self._engine.client.remove_image(packed)
-            return
-        repository, _, version = tag.rpartition(":")
-        self._engine.client.tag(packed, repository, tag=version)
+        with locks.held(self._naming):  # the engine would give the name to both, one after another
+            if not self._has(tag):
+                repository, _, version = tag.rpartition(":")
+                self._engine.client.tag(packed, repository, tag=version)
+                return
+        with suppress(APIError):  # the same one, or somebody runs it
+            self._engine.client.remove_image(packed)
 
     def _pack(self, recipe: Recipe, build: Build, base: str) -> str:
         """The ID of the image, which has no name yet."""
