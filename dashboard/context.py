@@ -1,5 +1,6 @@
 """What the frame around every page needs: the team, the person's other teams, the demo's hint."""
 
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -31,7 +32,13 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "memberships": SimpleLazyObject(memberships),
         "model_count": SimpleLazyObject(model_count),
         "demo_email": settings.DEMO_EMAIL,
+        "demo_file": _from_here(settings.STATE_DIR / "demo.json"),
         "base_domain": f"{settings.BASE_DOMAIN}{settings.ENDPOINT_PORT_SUFFIX}",
         "dashboard_url": settings.DASHBOARD_URL,
         "registration_open": settings.REGISTRATION_OPEN,
     }
+
+
+def _from_here(file: Path) -> Path:
+    """As somebody in the checkout would name it."""
+    return file.relative_to(settings.ROOT) if file.is_relative_to(settings.ROOT) else file

@@ -4,6 +4,7 @@ import json
 from datetime import datetime
 
 from django import template
+from django.forms import BoundField
 from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.html import format_html
@@ -41,6 +42,13 @@ def mark(name: str) -> SafeString:
 def canary_of(model: HostedModel) -> dict[str, object]:
     """The mark of the revision that is tried beside the current one, if any."""
     return {"model": model, "canary": queries.canary(model)}
+
+
+@register.filter
+def without_placeholder(field: BoundField) -> BoundField:
+    """A field of allauth's, whose placeholders say the labels again."""
+    field.field.widget.attrs.pop("placeholder", None)
+    return field
 
 
 @register.filter

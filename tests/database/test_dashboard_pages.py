@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.conf import settings
@@ -325,6 +326,24 @@ def test_the_sign_in_page_of_a_demo_says_whom_to_be(client: Client, db: None, mo
     monkeypatch.setattr(settings, "DEMO_EMAIL", "demo@dormouse.localhost")
 
     assert "demo@dormouse.localhost" in client.get(reverse("account_login")).text
+
+
+@pytest.mark.parametrize(
+    ("folder", "named"),
+    [(settings.ROOT / "var", "<code>var/demo.json<"), (Path("/srv/x"), "<code>/srv/x/demo.json<")],
+)
+def test_the_sign_in_page_of_a_demo_names_the_file_with_its_password(
+    client: Client, db: None, monkeypatch, folder: Path, named: str
+):
+    monkeypatch.setattr(settings, "DEMO_EMAIL", "demo@dormouse.localhost")
+    monkeypatch.setattr(settings, "STATE_DIR", folder)
+
+    assert named in client.get(reverse("account_login")).text
+
+
+@pytest.mark.parametrize("name", ["account_login", "account_signup", "account_reset_password"])
+def test_no_placeholder_says_a_label_again(client: Client, db: None, name: str):
+    assert "placeholder=" not in client.get(reverse(name)).text
 
 
 @pytest.mark.parametrize(
