@@ -42,6 +42,11 @@ class Chart:
         }
 
     @property
+    def broken(self) -> bool:
+        """Whether it had failed at some time of the range: a band of its own, and a word for it."""
+        return any(css == "failed" for *_, css in self.bands)
+
+    @property
     def busy(self) -> list[Point]:
         """The points with something in them, newest first: the table."""
         return [point for point in reversed(self.points) if point.requests]

@@ -45,6 +45,12 @@ class Ribbon:
         return times.lasting(self.seconds.get("asleep", 0))
 
     @property
+    def drowsy(self) -> str:
+        """How long it was paused with its memory kept; empty when it never was."""
+        seconds = self.seconds.get("drowsy", 0)
+        return times.lasting(seconds) if seconds else ""
+
+    @property
     def failed(self) -> str:
         """How long it had failed; empty when it never had."""
         seconds = self.seconds.get("failed", 0)

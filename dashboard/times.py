@@ -7,7 +7,7 @@ MINUTE, HOUR, DAY = 60, 3600, 86400
 
 def lasting(seconds: float) -> str:
     """How long: “340 ms”, “18 s”, “12 min”, “6 h 40 min”, “3 days”."""
-    if seconds < 1:
+    if 0 < seconds < 1:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 10 and seconds != int(seconds):
         return f"{seconds:.1f} s"

@@ -188,7 +188,7 @@ def test_the_list_counts_requests_and_errors(browser: Client, tale_writer: Hoste
     assert "<b data-requests>1,234</b>" in shown
     assert re.search(r'data-errors class="bad">7<', shown)
     assert "99.43%" in shown
-    assert "PRIVATE" in shown
+    assert "Private" in shown
 
 
 @pytest.mark.parametrize(
@@ -278,6 +278,13 @@ def test_a_failed_model_says_why_and_what_to_do(browser: Client, tale_writer: Ho
     assert "137" in shown
     assert "Loading &lt;weights&gt;" in shown
     assert "Change what runs" in shown
+    assert "Did not wake</span>" in shown
+
+
+def test_a_chart_explains_no_band_that_it_does_not_have(
+    browser: Client, tale_writer: HostedModel
+):
+    assert "Did not wake</span>" not in browser.get(address("model")).text
 
 
 @pytest.mark.parametrize("number", ["0", "9" * 18, "9" * 40])

@@ -22,6 +22,7 @@ AWKWARD = {"prompt": "It's “late”; $HOME `ls` \\ \n <b>", "seed": 7, "loud":
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [
+        (0, "0 s"),
         (0.34, "340 ms"),
         (1.25, "1.2 s"),
         (18, "18 s"),
@@ -64,6 +65,14 @@ def test_a_ribbon_fills_the_day_and_says_the_same_in_words():
     ]
     assert drawn.label == "Asleep from 12:00, awake from 06:00"
     assert drawn.asleep == "18 h"
+
+
+def test_the_time_a_model_was_paused_is_said_where_there_was_any():
+    since = NOON - timedelta(hours=24)
+    paused = ribbon.build([Span("drowsy", since, NOON)], since=since, until=NOON)
+    asleep = ribbon.build([Span("asleep", since, NOON)], since=since, until=NOON)
+
+    assert (paused.drowsy, asleep.drowsy) == ("24 h", "")
 
 
 def test_a_wake_of_a_second_stays_visible_inside_the_ribbon():
