@@ -169,7 +169,8 @@ def _model_rows(spent: spending.Spending, names: dict[int, str]) -> list[dict[st
 
 
 def _token_rows(spent: spending.Spending) -> list[dict[str, Any]]:
-    labels = dict(EndpointToken.objects.filter(pk__in=spent.by_token).values_list("pk", "label"))
+    known = EndpointToken.objects.filter(pk__in=spent.by_token).select_related("model")
+    labels = {each.pk: f"{each.label} of {each.model}" for each in known}
     return [
         {
             "name": labels.get(token_id, "Without a token"),

@@ -117,8 +117,12 @@ def _wakes(
 
 def _labels(dimension: str, keys: list[int]) -> dict[int, str]:
     if dimension == "token":
-        known = EndpointToken.objects.filter(pk__in=keys).values_list("pk", "label")
-        return {0: "Without a token", **dict(known)}
+        # Tokens of several models may have the same name.
+        known = EndpointToken.objects.filter(pk__in=keys).select_related("model")
+        return {
+            0: "Without a token",
+            **{each.pk: f"{each.label} of {each.model}" for each in known},
+        }
     if dimension == "revision":
         revisions = Revision.objects.filter(pk__in=keys).select_related(None)
         return {each.pk: f"{each.image} ({each.pk})" for each in revisions}

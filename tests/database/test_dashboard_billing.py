@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import Role
+from hosting import tokens
 from hosting.billing import invoicing
 from hosting.billing.models import Budget, Invoice
 from hosting.metering import closing, ledger, rollups
@@ -64,6 +65,15 @@ def test_costs_are_split_as_chosen(page, split):
     said = text(page.get(reverse("billing"), {"by": split}))
 
     assert {"token": "Without a token", "model": "tale-writer"}[split] in said
+
+
+@pytest.mark.parametrize("name", ["usage", "billing"])
+def test_a_token_is_shown_with_its_model(page, model, name):
+    token, _ = tokens.issue(model, label="website")
+    ledger.record([make_event(model, at=timezone.now(), token_id=token.pk)])
+    rollups.refresh()
+
+    assert "website of tale-writer" in text(page.get(reverse(name), {"by": "token"}))
 
 
 def test_a_budget_is_saved_and_removed(page, owner):

@@ -281,9 +281,7 @@ def test_a_failed_model_says_why_and_what_to_do(browser: Client, tale_writer: Ho
     assert "Did not wake</span>" in shown
 
 
-def test_a_chart_explains_no_band_that_it_does_not_have(
-    browser: Client, tale_writer: HostedModel
-):
+def test_a_chart_explains_no_band_that_it_does_not_have(browser: Client, tale_writer: HostedModel):
     assert "Did not wake</span>" not in browser.get(address("model")).text
 
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from hosting.models import HostedModel
 
 EMAIL, PASSWORD = "ada@example.org", "correct horse battery"
+LONG_NAME = "m" * 40  # as long as a subdomain may be, and nothing to break it at
 KEYHOLDER = "grace@example.org"  # with the same password, for the tests of passkeys
 
 
@@ -29,6 +30,7 @@ def seed() -> None:
     _failed(member.team)
     _billed(member.team)
     _crowded(member.team)
+    _named_at_length(member.team)
 
 
 def _sleeping(team: "Team") -> "HostedModel":
@@ -222,6 +224,24 @@ def _crowded(team: "Team") -> None:
     HostedModel.objects.filter(pk=waits.pk).update(
         state="awakening", wait_reason="Its team has no 512 MiB of memory left of its limit."
     )
+
+
+def _named_at_length(team: "Team") -> None:
+    """A model, a token, a person and a team with names that have no space in them."""
+    from django.utils import timezone
+
+    from hosting import tokens
+    from hosting.metering import ledger
+    from tests.database.conftest import make_event
+    from tests.factories import make_member, make_model
+
+    model = make_model(team, subdomain=LONG_NAME).model
+    token, _ = tokens.issue(model, label="t" * 60)
+    ledger.record([make_event(model, at=timezone.now(), token_id=token.pk, model_ms=123_456)])
+    make_member(team=team, role="viewer", email=f"{'p' * 48}@example.org")
+    other = make_member().team
+    other.name = "n" * 60
+    other.save(update_fields=["name"])
 
 
 def _killed(model: "HostedModel") -> None:

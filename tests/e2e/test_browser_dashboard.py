@@ -14,7 +14,7 @@ from playwright.sync_api import (
     expect,
 )
 
-from tests.e2e.seed_dashboard import EMAIL, PASSWORD
+from tests.e2e.seed_dashboard import EMAIL, LONG_NAME, PASSWORD
 
 pytestmark = pytest.mark.browser
 
@@ -132,6 +132,35 @@ def test_no_page_scrolls_sideways_on_the_smallest_screen(page: Page):
 
     wide = []
     for path in PAGES:
+        page.goto(path)
+        if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+            wide.append(path)
+
+    assert wide == []
+
+
+def test_no_table_scrolls_sideways_on_a_phone(page: Page):
+    page.set_viewport_size({"width": 390, "height": 844})
+
+    wide = {}
+    for path in [*PAGES, f"/models/{LONG_NAME}/tokens/"]:
+        page.goto(path)
+        tables = page.evaluate(
+            """() => [...document.querySelectorAll('.scroll')]
+              .filter((each) => each.scrollWidth > each.clientWidth)
+              .map((each) => each.getAttribute('aria-label'))"""
+        )
+        if tables:
+            wide[path] = tables
+
+    assert wide == {}
+
+
+def test_a_name_without_a_space_widens_no_page(page: Page):
+    page.set_viewport_size({"width": 390, "height": 844})
+
+    wide = []
+    for path in (f"/models/{LONG_NAME}/", f"/models/{LONG_NAME}/delete/", "/members/"):
         page.goto(path)
         if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
             wide.append(path)
