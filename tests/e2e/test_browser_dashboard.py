@@ -1,5 +1,6 @@
 """The dashboard in a real browser: what axe finds, what a keyboard reaches, what a screen fits."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Literal
@@ -10,6 +11,7 @@ from playwright.sync_api import (
     Browser,
     BrowserContext,
     Page,
+    Route,
     StorageState,
     expect,
 )
@@ -289,6 +291,69 @@ def test_a_lost_stream_is_said_and_comes_back(page: Page):
     page.unroute("**/live/")
 
     expect(page.get_by_text("Live updates paused")).to_be_hidden(timeout=15000)
+
+
+INFO = {
+    "inputs": [
+        {"name": "seed", "type": "number", "default": 7},
+        {"name": "boxes", "type": "array"},
+    ],
+    "outputs": [{"name": "score", "type": "number"}, {"name": "faces", "type": "array"}],
+}
+Answers = dict[str, tuple[int, object]]
+
+
+@pytest.fixture
+def answers(page: Page) -> Answers:
+    """What the model says, by route: changed by a test as it goes. Its playground is open."""
+    said: Answers = {"info": (200, INFO)}
+
+    def answer(route: Route) -> None:
+        status, body = said[route.request.url.rpartition("/")[2]]
+        allowed = {f"Access-Control-Allow-{what}": "*" for what in ("Origin", "Headers")}
+        preflight = route.request.method == "OPTIONS"
+        route.fulfill(status=200 if preflight else status, json=body, headers=allowed)
+
+    page.route("**/v1/*", answer)
+    page.goto("/models/owl/playground/")
+    page.get_by_label("Token").fill("dme_played")
+    return said
+
+
+def test_the_playground_says_beside_a_field_what_is_wrong_with_it(page: Page, answers: Answers):
+    answers["info"] = (401, {"error": {"message": "This is no token of the model."}})
+    page.get_by_role("button", name="Show its inputs").click()
+    expect(page.get_by_label("Token")).to_have_accessible_description(re.compile("no token of"))
+    expect(page.get_by_label("Token")).to_be_focused()
+
+    answers["info"] = (200, INFO)
+    page.get_by_role("button", name="Show its inputs").click()
+    page.get_by_label("boxes").fill("[1, 2")
+    page.get_by_role("button", name="Run").click()
+    expect(page.get_by_label("boxes")).to_have_accessible_description(re.compile("not JSON"))
+    expect(page.get_by_label("boxes")).to_be_focused()
+
+    answers["query"] = (422, {"error": {"message": "seed: a number up to 5", "param": "seed"}})
+    page.get_by_label("boxes").fill("[1, 2]")
+    page.get_by_role("button", name="Run").click()
+    expect(page.get_by_label("seed")).to_have_accessible_description("seed: a number up to 5")
+    expect(page.get_by_label("boxes")).to_have_accessible_description("As JSON.")
+    assert Axe().run(page).violations_count == 0
+
+
+def test_the_playground_shows_an_answer_and_keeps_the_focus(page: Page, answers: Answers):
+    answers["query"] = (200, {"faces": [{"x": 1}], "score": 0.5, "row": [1, 2]})
+    page.get_by_role("button", name="Show its inputs").click()
+    page.get_by_label("seed").fill("9")
+    page.get_by_role("button", name="Run").press("Enter")
+
+    shown = page.locator("[data-result]")
+    expect(shown.locator(".say")).to_have_text("0.5")
+    expect(shown.locator(".log").first).to_contain_text('"x": 1')
+    expect(shown.locator(".log").last).to_have_text("[1, 2]")
+    expect(page.get_by_role("button", name="Run")).to_be_focused()
+    page.get_by_role("button", name="Reset").click()
+    expect(page.get_by_label("seed")).to_have_value("7")
 
 
 def test_everything_works_without_script(browser: Browser, site: str):

@@ -12,7 +12,8 @@ export function make(tag, attributes = {}, ...children) {
   return element;
 }
 
-// Returns { element, read }: what to show, and how to get the value (a promise, for files).
+// Returns { element, control, read, complain }: what to show, where to type, how to get the value,
+// and how to say what is wrong with it.
 export function field(spec, { start, index }) {
   const id = `input-${index}`;
   const build = BUILDERS[typeof spec.type === 'string' ? spec.type : ''] ?? json;
@@ -20,10 +21,16 @@ export function field(spec, { start, index }) {
   const hints = [spec.description, hint].filter(Boolean).join(' ');
   const kind = typeof spec.type === 'string' ? spec.type : 'json';
   const note = hints ? [make('p', { class: 'hint', id: `${id}-hint` }, hints)] : [];
-  if (hints) control.setAttribute('aria-describedby', `${id}-hint`);
+  const error = make('p', { class: 'error', id: `${id}-error`, hidden: true });
+  control.setAttribute('aria-describedby', hints ? `${id}-hint ${id}-error` : `${id}-error`);
+  const complain = (text) => {
+    error.textContent = text;
+    error.hidden = !text;
+    control.setAttribute('aria-invalid', Boolean(text));
+  };
   const label = make('label', { for: id }, spec.name, make('span', { class: 'ty' }, kind));
-  const element = make('div', { class: 'field' }, label, wrap ?? control, ...note);
-  return { name: spec.name, element, read };
+  const element = make('div', { class: 'field' }, label, wrap ?? control, ...note, error);
+  return { name: spec.name, element, control, read, complain };
 }
 
 function text(spec, { id, start }) {
