@@ -362,6 +362,20 @@ def test_account_pages_wear_our_look(client: Client, db: None, name: str):
     assert not re.search(r"\sstyle=|<style", shown)
 
 
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("account_email", "Email addresses"),
+        ("account_reset_password", "Reset your password"),
+    ],
+)
+def test_account_pages_speak_like_all_others(browser: Client, name: str, title: str):
+    shown = browser.get(reverse(name)).text
+
+    assert f"<h1>{title}</h1>" in shown
+    assert not re.search(r"<h[12]>\s*\w+ [A-Z]|</?button[^>]*>\s*\w+ [A-Z]", shown)
+
+
 def without_nonces(text: str) -> str:
     """Without what differs on each rendering."""
     return re.sub(r'name="csrfmiddlewaretoken" value="\w+"', "", text)
