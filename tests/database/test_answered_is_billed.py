@@ -32,6 +32,7 @@ from hosting import nudges
 from hosting.billing.models import Invoice
 from hosting.metering import ledger, partitions, rollups, shipper, verify
 from hosting.models import RouterKill, UnconfirmedRequest, UsageHour, UsageRecord
+from hosting.wire import SPOOL_MARK
 from supervisor import postgres, programs
 from tests.database.conftest import make_event
 from tests.database.test_metering_faults import start, start_shipper
@@ -174,6 +175,13 @@ def billed() -> set[str]:
     return {str(pk) for pk in UsageRecord.objects.filter(counted=True).values_list("pk", flat=True)}
 
 
+def marked(router: Router) -> int:
+    """How many connections the router's present process would be known to have had, if killed."""
+    marks = router.spool.glob("*/boot-*.mark")
+    said = max(marks, key=lambda each: int(each.stem.removeprefix("boot-"))).read_bytes()
+    return SPOOL_MARK.unpack(said)[3] if said else 0
+
+
 def assert_exact(callers: Callers, router: Router, *, unseen: int = 0) -> None:
     """Every answer is billed, and what is billed beyond that was in flight when a router died."""
     shipper.ship_once(router.spool)
@@ -193,6 +201,7 @@ def test_a_router_killed_again_and_again(tmp_path, control, server):
     with serving(tmp_path, control, server) as router, Callers(router) as callers:
         for _ in range(4):
             callers.go_on()
+            wait_until(lambda: marked(router) == CALLERS)
             for pid in workers(router):
                 os.kill(pid, signal.SIGKILL)
         callers.go_on()
