@@ -46,13 +46,15 @@ class Outbox:
         if self._sent > 1:
             self._waiting.append((sender, data))
             return
-        if self._busy:
-            self._waiting.append((sender, data))
-        else:
-            _write(sender, data)
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
-        self._loop.call_soon(self._end)
+        try:
+            if self._busy:
+                self._waiting.append((sender, data))
+            else:
+                _write(sender, data)
+        finally:  # whatever became of it: without an end of this turn nothing is ever sent again
+            self._loop.call_soon(self._end)
 
     def _end_turn(self) -> None:
         self._busy = self._sent > 1

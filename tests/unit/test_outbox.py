@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from hosting.router.outbox import Outbox, Sender
 
 
@@ -81,5 +83,26 @@ def test_who_takes_no_more_is_cut_off_and_the_others_get_theirs():
         await asyncio.sleep(0)
         assert transport.aborted
         assert log == [b"a", b"a"]
+
+    asyncio.run(run())
+
+
+class Broken(Pipe):
+    def write(self, data: bytes) -> None:
+        raise OSError("this one takes nothing")
+
+
+def test_a_write_that_fails_keeps_nobody_elses_back():
+    async def run() -> None:
+        outbox, sender, log = make()
+        broken = Sender()
+        broken.transport = Broken(log)  # type: ignore[assignment]
+        with pytest.raises(OSError, match="takes nothing"):
+            outbox.send(broken, b"a")
+        await asyncio.sleep(0)
+        outbox.send(sender, b"b")
+        outbox.send(sender, b"c")
+        await asyncio.sleep(0)
+        assert log == [b"b", b"c"]
 
     asyncio.run(run())
