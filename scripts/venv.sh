@@ -15,7 +15,7 @@ current() { # the dev lock holds the other one
   [ "$(cat "$venv/.$lock" 2>/dev/null)" = "$(hash_of "$lock")" ]
 }
 fits() { "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' 2>/dev/null; }
-# One that is whole in its program, rather than a library, runs all of this a tenth faster. It must
+# One that is whole in its program, rather than a library, runs all of this faster. It must
 # bring what the router is compiled with, though: that makes more of a difference.
 is_fast() {
   "$1" -c '
