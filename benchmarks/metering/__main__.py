@@ -27,6 +27,7 @@ ASKED: dict[str, Any] = {
     "token_id": 11,
     "route": b"query",
     "method": b"POST",
+    "counts": True,
     "cold": False,
     "arrived_at": 1781524800.5,
     "held_ms": 0,

@@ -17,11 +17,14 @@ from hosting.router.pool import Replica, dial
 from hosting.router.relay import Relay
 from hosting.router.response_head import Response
 from hosting.router.targets import NAMES, Kind, Target
-from hosting.router.usage import begin_line, spool_line
+from hosting.router.usage import Begun, begin_line, spool_line
 from hosting.states import State
 from hosting.wire import Asker, Outcome
 
 _RETRY_SECONDS: Final = 0.05
+# Compiled, a constant is at hand where a class is looked up.
+_OK: Final = Outcome.OK
+_MODEL_ERROR: Final = Outcome.MODEL_ERROR
 _RESENDABLE: Final = (b"GET", b"HEAD")
 
 
@@ -66,7 +69,7 @@ class Exchange(Relay):
         self.id_line = b"\r\nX-Request-Id: %b" % self.request_id
         self.deadline = arrived + endpoint.timeout
         self.state_line = endpoint.state_line
-        self.line: tuple[bytes, bytes] | None = None
+        self.line: Begun | None = None
         self.timing = b""
         self.went = 0.0
         self.cold = False
@@ -221,7 +224,7 @@ class Exchange(Relay):
             int((went - self.arrived) * 1000),
         )
 
-    def _line(self, went: float) -> tuple[bytes, bytes]:
+    def _line(self, went: float) -> Begun:
         # The route may lead elsewhere by the end: it counts to what the replica is.
         replica = self.replica
         return begin_line(
@@ -230,6 +233,7 @@ class Exchange(Relay):
             token_id=self.token_id,
             route=NAMES[self.kind],
             method=self.request.method,
+            counts=self.kind == Kind.QUERY,
             cold=self.cold,
             arrived_at=self.arrived_at,
             held_ms=int((went - self.arrived) * 1000),
@@ -432,7 +436,7 @@ class Exchange(Relay):
             return Outcome.REFUSED if self.status else Outcome.CLIENT_ABORT
         if not self.started:
             return Outcome.CLIENT_ABORT if not self.status else Outcome.REFUSED
-        return Outcome.MODEL_ERROR if self.status >= 500 else Outcome.OK
+        return _MODEL_ERROR if self.status >= 500 else _OK
 
     def _counted(self, outcome: str) -> bool:
         """Whether it is a unit: a query that the model answered, whatever it said."""
@@ -440,4 +444,4 @@ class Exchange(Relay):
 
     def _answered(self, outcome: str) -> bool:
         """Whether the model answered. What we say of one that died instead costs nothing."""
-        return self.started and (outcome == Outcome.OK or outcome == Outcome.MODEL_ERROR)
+        return self.started and (outcome == _OK or outcome == _MODEL_ERROR)  # noqa: SIM109

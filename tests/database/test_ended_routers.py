@@ -23,6 +23,7 @@ def write(router: Spool, *, outcome: str = "ok", route: str = "query") -> str:
         token_id=5,
         route=route.encode(),
         method=b"POST",
+        counts=True,
         cold=False,
         arrived_at=NOON.timestamp(),
         held_ms=0,

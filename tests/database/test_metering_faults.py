@@ -37,6 +37,7 @@ def spool(tmp_path):
             token_id=0,
             route=b"query",
             method=b"POST",
+            counts=True,
             cold=False,
             arrived_at=at,
             held_ms=0,
