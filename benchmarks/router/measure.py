@@ -88,7 +88,7 @@ def head(path: str, *, host: str = "m0", method: str = "POST", body: bytes = b"{
     ).encode() + body
 
 
-def latency_ms(target: Target, *, rate: int = 500, seconds: int = 4) -> float:
+def latency_ms(target: Target, *, rate: int = 500, seconds: int) -> float:
     """Median from sending a request to its answer, at a fixed rate that waits for no answer."""
 
     async def one(taken: list[float], idle: list[socket.socket]) -> None:
