@@ -37,16 +37,35 @@ find_python() {
   done
   die "Python 3.11 or 3.12 is needed. On Debian 12 run: apt-get install python3 python3-venv"
 }
-need_ensurepip() {
-  "$1" -c 'import ensurepip, venv' 2>/dev/null && return
-  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-    echo "Installing python3-venv ..."
-    export DEBIAN_FRONTEND=noninteractive
-    { apt-get update -qq && apt-get install -y -qq --no-install-recommends python3-venv; } \
-      >/dev/null || die "could not install python3-venv; see the lines above"
-    "$1" -c 'import ensurepip, venv' 2>/dev/null && return
+brings_pip() { "$1" -c 'import ensurepip' 2>/dev/null; }
+install_ensurepip() { # Debian has it in a package of its own
+  [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || return 0
+  echo "Installing python3-venv ..."
+  export DEBIAN_FRONTEND=noninteractive
+  { apt-get update -qq && apt-get install -y -qq --no-install-recommends python3-venv; } >/dev/null || true
+}
+# Who may not install packages gets pip from where the others will come from, by its hash.
+pip_url=https://files.pythonhosted.org/packages/07/25/ee8c38ae72d66b844ce8eb9711ba905dba21ca1a8a0c960057c41cd23337/pip-26.3-py3-none-any.whl
+pip_hash=f3b60b20ffaadd4415ed7957212a38ac63fa4c5fa375bd0f4a797777940fad13
+fetch_pip() {
+  local wheel="$venv/${pip_url##*/}"
+  "$venv/bin/python" -c '
+import hashlib, sys, urllib.request
+url, wanted, path = sys.argv[1:]
+wheel = urllib.request.urlopen(url, timeout=60).read()
+if hashlib.sha256(wheel).hexdigest() != wanted:
+    sys.exit(f"{url} is not the file that was expected")
+open(path, "wb").write(wheel)' "$pip_url" "$pip_hash" "$wheel" 2>&1 | tail -n 1 >&2 &&
+    "$venv/bin/python" "$wheel/pip" install -q --no-index --no-warn-script-location "$wheel"
+}
+make_venv() {
+  rm -rf "$venv"
+  brings_pip "$1" || install_ensurepip
+  if brings_pip "$1"; then
+    "$1" -m venv "$venv" || die "could not make $venv; see the lines above"
+  elif ! { "$1" -m venv --without-pip "$venv" && fetch_pip; }; then
+    die "this Python lacks pip, and it could not be fetched. Run: sudo apt-get install python3-venv"
   fi
-  die "Python's venv module is missing. Run: sudo apt-get install python3-venv"
 }
 
 current && exit 0
@@ -55,11 +74,7 @@ flock 9 # two `make` at once install once
 current && exit 0
 
 python=$(find_python)
-if ! "$venv/bin/python" -c 'import pip' 2>/dev/null; then
-  need_ensurepip "$python"
-  rm -rf "$venv"
-  "$python" -m venv "$venv" || die "could not make $venv; see the lines above"
-fi
+"$venv/bin/python" -c 'import pip' 2>/dev/null || make_venv "$python"
 total=$(grep -c '^[a-z0-9].*==' "$lock")
 echo "Installing $total packages into $venv (once, about a minute) ..."
 log=$(mktemp)
