@@ -45,7 +45,7 @@ def token_id(
     `tokens` and `expiries` are by SHA-256. Looking a digest up in a dict is not constant in time,
     and needn't be: what leaks is about the digest, and nobody can choose a token by its digest.
     """
-    if authorization is not None and _is_bearer(authorization):
+    if authorization is not None and is_bearer(authorization):
         digest = shown.digest(authorization)
         found = tokens.get(digest)
         if found is not None and (not expiries or expiries.get(digest, now + 1) > now):
@@ -53,5 +53,6 @@ def token_id(
     return PUBLIC if public else None
 
 
-def _is_bearer(authorization: bytes) -> bool:
+def is_bearer(authorization: bytes) -> bool:
+    """Whether this value of `Authorization` is said to hold a bearer token."""
     return authorization.startswith(b"Bearer ") or authorization[:7].lower() == b"bearer "

@@ -4,6 +4,7 @@ from typing import Final
 
 from hosting.router import access, answers
 from hosting.router.endpoints import Endpoint
+from hosting.router.headers import value_at
 from hosting.router.request_head import Refused, Request
 from hosting.router.targets import Kind, Target
 
@@ -24,7 +25,7 @@ def admit(
         now=now,
     )
     if token_id is None:
-        raise Refused(answers.UNAUTHORIZED)
+        raise Refused(_unauthorized(request.authorization))
     kind = target.kind
     method = request.method
     if kind == Kind.QUERY:
@@ -47,6 +48,15 @@ def admit(
         limit = f"The body is larger than the {endpoint.max_body} bytes this model takes."
         raise Refused(answers.BODY_TOO_LARGE.saying(limit))
     return token_id
+
+
+def _unauthorized(authorization: bytes | None) -> answers.Problem:
+    if authorization is None:
+        return answers.UNAUTHORIZED
+    if not access.is_bearer(authorization):
+        return answers.NO_BEARER
+    is_key = value_at(authorization, 6).startswith(b"dmk_")
+    return answers.API_KEY_SENT if is_key else answers.TOKEN_REFUSED
 
 
 def _check_paid(endpoint: Endpoint, token_id: int) -> None:

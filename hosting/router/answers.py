@@ -34,6 +34,16 @@ UNAUTHORIZED = Problem(
     "The model is private. Send its token as “Authorization: Bearer …”.",
     lines=(b"WWW-Authenticate: Bearer",),
 )
+NO_BEARER = UNAUTHORIZED.saying(
+    "The Authorization header holds no bearer token. Write “Bearer”, a space, then the token."
+)
+API_KEY_SENT = UNAUTHORIZED.saying(
+    "This is an API key (dmk_…), which opens the admin API. Send a token of this model (dme_…)."
+)
+TOKEN_REFUSED = UNAUTHORIZED.saying(
+    "No token of this model is like the one sent: it may be another model's, cut off, revoked or"
+    " expired. Issue one on the model's page, under Tokens."
+)
 PAYMENT_REQUIRED = Problem(
     402,
     "payment_required",

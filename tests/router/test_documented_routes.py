@@ -80,6 +80,27 @@ def test_a_private_model_wants_its_token(awake: Router, model: Model, path: str,
     assert not model.seen
 
 
+@pytest.mark.parametrize(
+    ("authorization", "advice"),
+    [
+        (None, "The model is private. Send its token"),
+        ("Bearer", "Write “Bearer”, a space, then the token"),
+        (TOKEN, "Write “Bearer”, a space, then the token"),
+        ("Bearer dmk_0123456789", "This is an API key"),
+        ("Bearer dme_0123456789", "No token of this model is like the one sent"),
+    ],
+)
+def test_who_is_refused_is_told_what_was_wrong(
+    awake: Router, model: Model, authorization: str | None, advice: str
+):
+    headers = () if authorization is None else (f"Authorization: {authorization}",)
+
+    answer = awake.request("POST", "/v1/query", token=None, headers=headers, body=b"{}")
+
+    assert (answer.status, answer.code) == (401, "unauthorized")
+    assert advice in answer.json["error"]["message"]
+
+
 def test_a_public_model_wants_none_and_serves_a_needless_one(
     router: Router, control: ControlPlane, model: Model
 ):
