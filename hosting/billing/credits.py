@@ -53,6 +53,10 @@ def add(
     """Add credits (a purchase, a grant or a correction); False when this key did so already."""
     if amount <= 0 or amount != amount.quantize(_CENT):
         raise InvalidValue("Choose an amount above zero, in whole cents.", field="amount")
+    if expires_at is not None and expires_at <= now:
+        raise InvalidValue(
+            "Choose a day to come: these credits would expire at once.", field="expires_at"
+        )
     _lock(team)
     entry = _enter(team, amount, kind=kind, key=key, now=now, memo=memo)
     if entry is None:

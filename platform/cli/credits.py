@@ -1,13 +1,13 @@
 """`dormouse credits`: what a team has, and how it gets more."""
 
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Annotated
 from uuid import uuid4
 
 import typer
 from django.utils import timezone
 
+from cli.amounts import read_amount
 from cli.printing import AsJson, fail, show, table
 from cli.teams import TeamName, find_team
 from hosting.billing import budgets, credits, purchases
@@ -43,13 +43,9 @@ def grant(
     """Give a team credits, or note a purchase. What was stopped for lack of them answers again."""
     found = find_team(team)
     now = timezone.now()
-    try:
-        wanted = Decimal(amount)
-    except ArithmeticError as error:
-        raise fail(f"“{amount}” is not an amount. Write it as 12.50.") from error
     is_new = credits.add(
         found,
-        wanted,
+        read_amount(amount),
         kind=EntryKind.PURCHASE if purchase else EntryKind.GRANT,
         key=f"manual:{purchase}" if purchase else f"grant:{uuid4()}",
         now=now,

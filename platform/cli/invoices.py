@@ -1,13 +1,13 @@
 """`dormouse invoices`: issue, look, correct, note payments."""
 
 from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from django.utils import timezone
 
+from cli.amounts import read_amount
 from cli.printing import AsJson, fail, show, table
 from cli.teams import find_team
 from hosting.billing import credit_notes, documents, invoicing, payments
@@ -63,6 +63,8 @@ def issue(
     as_json: AsJson = False,
 ) -> None:
     """Issue what is due: every closed month without an invoice, or one team's month."""
+    if (team is None) != (month is None):
+        raise fail("Give --team and --month together, or neither to issue all that is due.")
     now = timezone.now()
     rollups.refresh()
     closing.close_hours(now=now)
@@ -78,7 +80,7 @@ def issue(
 @app.command()
 def credit(number: str, reason: str, amount: Amount = None, as_json: AsJson = False) -> None:
     """Take back an invoice, or part of it, with a credit note."""
-    wanted = None if amount is None else _amount(amount)
+    wanted = None if amount is None else read_amount(amount)
     note = credit_notes.credit(_find(number), reason=reason, amount=wanted, now=timezone.now())
     show(documents.as_json(note), as_json=as_json, words=f"{note.number}: {note.total}")
 
@@ -88,7 +90,7 @@ def pay(number: str, amount: str, reference: str, as_json: AsJson = False) -> No
     """Note money received. The same reference again adds nothing."""
     is_new = payments.receive(
         _find(number),
-        _amount(amount),
+        read_amount(amount),
         provider="manual",
         reference=reference,
         now=timezone.now(),
@@ -102,10 +104,3 @@ def _find(number: str) -> Invoice:
     if found is None:
         raise fail(f"There is no invoice {number}. List them with: invoices list")
     return found
-
-
-def _amount(text: str) -> Decimal:
-    try:
-        return Decimal(text)
-    except ArithmeticError as error:
-        raise fail(f"“{text}” is not an amount. Write it as 12.50.") from error

@@ -1,12 +1,12 @@
 """`dormouse prices`: plans and what they cost."""
 
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Annotated
 
 import typer
 from django.utils import timezone
 
+from cli.amounts import read_amount
 from cli.printing import AsJson, fail, show, table
 from hosting.billing import plans
 from hosting.billing.models import Plan, PlanPrice
@@ -53,10 +53,7 @@ def set_price(
     found = Plan.objects.filter(slug=plan).first()
     if found is None:
         raise fail(f"There is no plan “{plan}”. List them with: prices list")
-    try:
-        unit_price = Decimal(price)
-    except ArithmeticError as error:
-        raise fail(f"“{price}” is not a price. Write it as 0.01.") from error
+    unit_price = read_amount(price, like="0.01")
     row = plans.set_price(
         found,
         item=item,

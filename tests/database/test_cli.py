@@ -183,3 +183,30 @@ def test_somebody_who_signed_up_is_made_an_operator_and_unmade(run):
     assert listed == ["ada@example.org"]
     assert run("operators", "list", "--json") == []
     assert "Nobody has signed up" in run("operators", "add", "b@example.org", code=1)
+
+
+@pytest.mark.parametrize("amount", ["ten", "NaN", "Infinity", "1e30"])
+def test_what_is_no_amount_is_refused_in_words(run, model, amount):
+    said = run("credits", "grant", str(model.team_id), amount, code=1)
+
+    assert f"“{amount}” is not an amount. Write it as 12.50." in said
+
+
+def test_credits_that_would_expire_at_once_are_not_given(run, model):
+    team = str(model.team_id)
+
+    said = run("credits", "grant", team, "5", "--expires", "2020-01-01", code=1)
+
+    assert "Choose a day to come" in said
+    assert "Balance 0.00" in run("credits", "show", team)
+
+
+@pytest.mark.parametrize("half", [("--team", "1"), ("--month", "2026-09")])
+def test_half_of_a_team_s_month_issues_nothing(run, half):
+    assert "together" in run("invoices", "issue", *half, code=1)
+
+
+def test_a_team_that_is_not_there_is_answered_with_those_that_are(run, model):
+    said = run("credits", "show", "nobody", code=1)
+
+    assert f"There are: {model.team_id} ({model.team.name})." in said
