@@ -80,6 +80,7 @@ def _reached(spent: Decimal, *, of: Decimal) -> list[int]:
 
 def _mail(team: Team, subject: str, text: str) -> None:
     to = list(_recipients(team, plans.profile_of(team)))
+    subject = " ".join(subject.split())  # names may have line breaks, which no header has
     try:
         send_mail(subject, text, settings.DEFAULT_FROM_EMAIL, to)
     except OSError as error:

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+from accounts import operations as accounts
 from hosting import route_table
 from hosting.billing import budgets, credits, plans, spending
 from hosting.billing.models import Budget, BudgetWarning, EntryKind
@@ -67,6 +68,17 @@ def test_a_warning_is_mailed_to_the_owners_or_whom_they_named(model, ask, mailou
     assert mail.to == ["billing@northlight.example"]
     assert mail.subject == "Northlight: 100 % of the budget is used"
     assert "0.02 of 0.02 USD" in mail.body
+
+
+def test_a_name_of_two_lines_is_one_line_of_a_mail(model, ask, mailoutbox):
+    plans.set_profile(model.team, email="billing@northlight.example")
+    accounts.rename_team(model.team, name="North\nlight")
+    budgets.set_budget(model.team, amount=D("0.02"), stop=True, now=NOON)
+    ask(model, 2)
+
+    budgets.check_all(now=NOON)
+
+    assert [mail.subject for mail in mailoutbox] == ["North light: 100 % of the budget is used"]
 
 
 def test_a_budget_that_only_tells_stops_nothing(model, ask):
