@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import connection
 
 from hosting import nudges, route_table, wire
-from hosting.errors import RuntimeUnavailable
+from hosting.errors import HostingError, RuntimeUnavailable
 from hosting.lifecycle import (
     builds,
     dozing,
@@ -100,13 +100,21 @@ def _lost(tools: Tools) -> set[int]:
         )
     }
     for name in observed.keys() - by_name.keys():
-        logger.warning("stopping %s: no replica of ours", name)
-        tools.runtime.stop(name)
+        _stop_unknown(name, tools=tools)
     return {
         model_id
         for name, (model_id, status, state) in by_name.items()
         if status == ReplicaStatus.READY and not _is_as_it_should(observed.get(name), state=state)
     }
+
+
+def _stop_unknown(name: str, *, tools: Tools) -> None:
+    """One that the engine can't get rid of keeps nobody from the rest of the round."""
+    logger.warning("stopping %s: no replica of ours", name)
+    try:
+        tools.runtime.stop(name)
+    except HostingError as error:
+        logger.warning("%s stays: %s", name, error)
 
 
 def _is_as_it_should(observed: Observed | None, *, state: str) -> bool:

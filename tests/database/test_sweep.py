@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from hosting import nudges, route_table, wire
+from hosting.errors import ReplicaFailed
 from hosting.lifecycle import operations
 from hosting.lifecycle import sweep as sweeping
 from hosting.lifecycle.reconcile import reconcile
@@ -69,6 +70,24 @@ def test_a_container_without_a_row_is_stopped(tools, runtime, nudged):
     sweeping.sweep(tools=tools)
 
     assert runtime.stopped == ["test-r99"]
+
+
+def test_a_container_that_can_not_be_stopped_keeps_nobody_waiting(
+    model, tools, runtime, nudged, monkeypatch
+):
+    runtime.start(
+        ReplicaSpec(name="test-r99", image="x", port=1, environment={}, resources=Resources())
+    )
+    operations.wake(model, cause="request", now=NOON)
+    monkeypatch.setattr(runtime, "stop", _refuse)
+
+    sweeping.sweep(tools=tools)
+
+    assert nudged == [model.pk]
+
+
+def _refuse(name, **_):
+    raise ReplicaFailed(f"{name} could not be removed: device or resource busy")
 
 
 def test_a_stop_that_was_cut_short_is_finished(model, tools, runtime, nudged):
