@@ -132,8 +132,12 @@ def _check_image(spec: RevisionSpec) -> None:
 
 
 def _check_path(path: str, *, field: str) -> None:
-    if path and (not path.startswith("/") or not path.isprintable() or " " in path):
-        raise InvalidValue("A path starts with “/” and has no spaces.", field=field)
+    plain = path.isascii() and path.isprintable() and " " not in path
+    if path and not (path.startswith("/") and plain):
+        raise InvalidValue(
+            "A path starts with “/” and has no spaces, and writes “ü” as %C3%BC.",
+            field=field,
+        )
 
 
 def _check_environment(environment: dict[str, str]) -> None:

@@ -72,6 +72,8 @@ def test_every_wrong_field_is_named_at_once(api):
         ({"image": "http://no/scheme"}, "revision.image"),
         ({"image": "catalogue:nothing"}, "revision.image"),
         ({"health_path": "no-slash"}, "revision.health_path"),
+        ({"health_path": "/gesundheit/ü"}, "revision.health_path"),
+        ({"query_path": "/übersetze"}, "revision.query_path"),
         ({"environment": {"lower": "x"}}, "revision.environment"),
     ],
 )
