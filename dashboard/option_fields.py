@@ -5,6 +5,8 @@ from typing import Any
 
 from django import forms
 
+from dashboard.forms.page import JsonField
+
 PREFIX = "option-"
 LONG_TEXT = 120
 
@@ -41,7 +43,7 @@ def field(spec: Mapping[str, Any]) -> forms.Field:
         return forms.ChoiceField(choices=choices, **common)
     if kind in ("text", "file", "directory"):
         return _text(spec, common)
-    return forms.JSONField(widget=forms.Textarea(attrs={"rows": 3, "class": "mono"}), **common)
+    return JsonField(widget=forms.Textarea(attrs={"rows": 3, "class": "mono"}), **common)
 
 
 def _number(spec: Mapping[str, Any], common: dict[str, Any]) -> forms.Field:

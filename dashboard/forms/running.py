@@ -7,7 +7,7 @@ from django import forms
 from django.conf import settings
 
 from dashboard import option_fields
-from dashboard.forms.page import PageForm
+from dashboard.forms.page import JsonField, PageForm
 from hosting import queries
 from hosting.catalogue import CatalogueEntry
 from hosting.lifecycle.golden_requests import Sample
@@ -234,7 +234,7 @@ class GoldenForm(PageForm):
     """A kept sample: an input, and what is expected of the answer."""
 
     name = forms.CharField(max_length=80, help_text="What it shows, such as “greets back”.")
-    input = forms.JSONField(
+    input = JsonField(
         label="Input, as JSON",
         help_text="The body of the query.",
         widget=forms.Textarea(attrs={"rows": 4, "class": "mono", "spellcheck": "false"}),
@@ -251,7 +251,7 @@ class GoldenForm(PageForm):
         help_text="Separated by commas.",
         widget=forms.TextInput(attrs={"class": "mono"}),
     )
-    expected_output = forms.JSONField(
+    expected_output = JsonField(
         label="The exact answer, as JSON",
         required=False,
         help_text="Empty: any answer with these fields will do.",

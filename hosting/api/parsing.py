@@ -35,7 +35,7 @@ class BoundedJsonParser(JSONParser):
             raise BodyTooLarge
         try:
             data = json.loads(body.decode())
-            _refuse_unstorable(data)
+            refuse_unstorable(data)
         except RecursionError as error:
             raise ParseError("The JSON is nested too deeply.") from error
         except ValueError as error:
@@ -43,7 +43,8 @@ class BoundedJsonParser(JSONParser):
         return data
 
 
-def _refuse_unstorable(value: Any) -> None:
+def refuse_unstorable(value: Any) -> None:
+    """Raise ParseError for what JSON can spell and the database can't keep."""
     if isinstance(value, str):
         if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
             raise ParseError("A text holds a NUL character or half a surrogate pair.")
@@ -51,8 +52,8 @@ def _refuse_unstorable(value: Any) -> None:
         raise ParseError("A number is not finite.")
     elif isinstance(value, dict):
         for key, each in value.items():
-            _refuse_unstorable(key)
-            _refuse_unstorable(each)
+            refuse_unstorable(key)
+            refuse_unstorable(each)
     elif isinstance(value, list):
         for each in value:
-            _refuse_unstorable(each)
+            refuse_unstorable(each)

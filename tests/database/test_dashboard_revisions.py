@@ -73,6 +73,22 @@ def test_a_golden_request_that_is_not_json_is_refused(browser: Client, model: Ho
     assert "{hi" in answer.text
 
 
+@pytest.mark.parametrize("name", ["input", "expected_output"])
+@pytest.mark.parametrize(
+    "typed",
+    ["NaN", "[1e999]", '"\\ud800"', '{"\\u0000": 1}', "[" * 100_000, "1" * 5_000],
+    ids=["nan", "infinite", "half a pair", "NUL", "deep", "long"],
+)
+def test_json_that_can_not_be_kept_is_refused_beside_its_field(
+    browser: Client, model: HostedModel, name: str, typed: str
+):
+    answer = browser.post(f"{HERE}golden/", GOLDEN | {name: typed})
+
+    assert answer.status_code == 422
+    assert list(answer.context["golden_form"].errors) == [name]
+    assert answer.context["golden_form"][name].value() == typed
+
+
 def test_an_unknown_revision_or_golden_request_is_404(browser: Client, model: HostedModel):
     assert browser.post(f"{PAGE}9/current/").status_code == 404
     assert browser.post(f"{HERE}golden/9/forget/").status_code == 404
