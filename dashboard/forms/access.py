@@ -61,6 +61,10 @@ class SecretForm(PageForm):
         "model alone. A variable is also seen by whoever may use the container engine.",
     )
 
+    def clean_value(self) -> str:
+        """With plain line ends: a box sends CRLF, with which a key is none."""
+        return str(self.cleaned_data["value"]).replace("\r\n", "\n")
+
 
 class PasswordBox(forms.PasswordInput):
     """For a password of another service: the browser keeps none, and offers none of ours."""

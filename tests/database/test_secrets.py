@@ -15,7 +15,7 @@ from hosting.models import LogLine, ModelSecret
 from hosting.sealing import new_key
 from tests.api_operations import send
 from tests.database.conftest import NOON
-from tests.factories import make_key, make_member
+from tests.factories import make_key, make_member, make_model
 
 pytestmark = pytest.mark.django_db
 
@@ -51,6 +51,17 @@ def test_a_replica_gets_variables_and_files(put, wake):
     assert spec.environment["TOKEN"] == PLANTED
     assert spec.files == {"key.pem": "-----BEGIN-----"}
     assert PLANTED not in repr(spec)
+
+
+def test_a_key_that_was_typed_into_a_box_has_plain_line_ends(client):
+    owner = make_member()
+    model = make_model(owner.team).model
+    client.force_login(owner.user)
+    typed = {"name": "key.pem", "value": "-----BEGIN-----\r\nMII\r\n", "kind": "file"}
+
+    client.post(f"/models/{model.subdomain}/secrets/set/", typed)
+
+    assert secrets.given(model).files == {"key.pem": "-----BEGIN-----\nMII\n"}
 
 
 def test_a_changed_secret_is_what_the_next_replica_gets(put, model, wake, tools, runtime, clock):
