@@ -1,6 +1,7 @@
 """What a model runs: hosting it, deploying, trying a revision beside the current one."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from django import forms
@@ -170,6 +171,23 @@ class DeployForm(RunsForm):
         required=False,
         help_text="Empty: it takes over as soon as it answers.",
     )
+
+    def __init__(self, *args: Any, current: Revision | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.current = current
+
+    def spec(self) -> RevisionSpec:
+        """What was chosen; what the API set and no box asks for stays as it is."""
+        chosen, current = super().spec(), self.current
+        if current is None or current.catalogue_slug != (self.entry and self.entry.slug):
+            return chosen  # something else runs from now on
+        kept = {
+            name: value
+            for name, value in current.options.items()
+            if option_fields.PREFIX + name not in self.fields
+        }
+        options = {**kept, **chosen.options}
+        return replace(chosen, options=options, arguments=current.arguments)
 
 
 class CreateForm(RunsForm):

@@ -32,7 +32,9 @@ def deploy(request: TeamRequest, subdomain: str) -> HttpResponse:
     slug = model.revision.catalogue_slug if model.revision else None
     entry = catalogue.find(slug) if slug and "image" not in request.GET else None
     initial = revision_initial(model.revision) if model.revision else {}
-    form = DeployForm(request.POST or None, entry=entry, initial=dict(initial))
+    form = DeployForm(
+        request.POST or None, entry=entry, current=model.revision, initial=dict(initial)
+    )
     if request.method == "POST" and form.is_valid():
         share = form.cleaned_data["canary_share"]
         try:

@@ -73,6 +73,17 @@ def test_a_golden_request_that_is_not_json_is_refused(browser: Client, model: Ho
     assert "{hi" in answer.text
 
 
+def test_what_no_box_asks_for_stays_with_a_deploy(browser: Client, model: HostedModel):
+    image = "example.org/echo:1"
+    of_the_api = RevisionSpec(image=image, protocol="http", arguments=["-v"], options={"a": 1})
+    operations.deploy(model, revision=of_the_api, created_by=None)
+
+    browser.post(f"{HERE}deploy/", {"image": image, "protocol": "http", "memory_mb": 64, "cpus": 1})
+
+    made = revision(model, 3)
+    assert (made.memory_mb, made.arguments, made.options) == (64, ["-v"], {"a": 1})
+
+
 @pytest.mark.parametrize("name", ["input", "expected_output"])
 @pytest.mark.parametrize(
     "typed",
