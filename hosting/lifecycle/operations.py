@@ -138,11 +138,14 @@ def change_settings(
     if max_body_mb is not None:
         validation.check_body(max_body_mb)
         given["max_body_mb"] = max_body_mb
-    given |= validation.replica_bounds(model, least=min_replicas, most=max_replicas)
     given |= validation.waking_rules(routes=wake_routes, methods=wake_methods)
     given |= validation.warm_hours(windows=warm_windows, time_zone=time_zone)
-    if given:
-        with transaction.atomic():
+    with transaction.atomic():
+        if min_replicas is not None or max_replicas is not None:
+            # Each is checked against the other as it is, not as somebody read it.
+            row = HostedModel.objects.select_for_update().get(pk=model.pk)
+            given |= validation.replica_bounds(row, least=min_replicas, most=max_replicas)
+        if given:
             _change(model, **given)
 
 

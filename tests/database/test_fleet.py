@@ -45,6 +45,16 @@ def statuses(model):
     return list(model.replicas.order_by("pk").values_list("status", flat=True))
 
 
+def test_a_setting_that_somebody_else_changes_meanwhile_stays(model):
+    as_read_before = HostedModel.objects.get(pk=model.pk)
+    operations.change_settings(model, max_replicas=5)
+
+    operations.change_settings(as_read_before, min_replicas=2)
+
+    model.refresh_from_db()
+    assert (model.min_replicas, model.max_replicas) == (2, 5)
+
+
 def test_a_deploy_switches_the_route_when_the_new_replica_answers(awake, tools, runtime, say):
     say(awake, in_flight=1, replicas_in_use=(awake.replicas.get().pk,))
 
