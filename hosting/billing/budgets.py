@@ -15,7 +15,7 @@ from django.db.models import F, Q, QuerySet
 
 from accounts.models import Team
 from hosting import route_table
-from hosting.billing import credits, plans, quotas, reserves, spending, warnings
+from hosting.billing import credits, plans, quotas, rating, reserves, spending, warnings
 from hosting.billing.models import BillingProfile, Budget
 from hosting.billing.reserves import micro
 from hosting.billing.spending import Spending
@@ -46,7 +46,7 @@ def set_budget(
     token: EndpointToken | None = None,
 ) -> Budget:
     """Set what a team, a model or a token may cost a month. Takes hold at once."""
-    if amount <= 0 or amount != amount.quantize(Decimal("0.01")) or amount >= 10**11:
+    if not rating.payable(amount) or amount >= 10**11:
         raise InvalidValue("Choose an amount above zero, in whole cents.", field="amount")
     with transaction.atomic():
         budget, _ = Budget.objects.update_or_create(

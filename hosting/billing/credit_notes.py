@@ -23,8 +23,10 @@ def credit(
     amount = left if amount is None else amount
     if invoice.kind != InvoiceKind.INVOICE:
         raise InvalidValue("Only an invoice can be corrected.", field="invoice")
-    if not 0 < amount <= left:
-        raise InvalidValue(f"Choose an amount up to {left} {invoice.currency}.", field="amount")
+    if not rating.payable(amount) or amount > left:
+        raise InvalidValue(
+            f"Choose an amount up to {left} {invoice.currency}, in whole cents.", field="amount"
+        )
     share = rating.divide(amount, [_cents(invoice.subtotal), _cents(invoice.tax)])
     note = Invoice(
         team_id=invoice.team_id,

@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import F, Q, Sum
 
 from accounts.models import Team
+from hosting.billing import rating
 from hosting.billing.models import (
     CreditBalance,
     CreditEntry,
@@ -21,7 +22,6 @@ from hosting.billing.models import (
 )
 from hosting.errors import InvalidValue
 
-_CENT = Decimal("0.01")
 _ZERO = Decimal("0.00")
 
 
@@ -51,7 +51,7 @@ def add(
     expires_at: datetime | None = None,
 ) -> bool:
     """Add credits (a purchase, a grant or a correction); False when this key did so already."""
-    if amount <= 0 or amount != amount.quantize(_CENT):
+    if not rating.payable(amount):
         raise InvalidValue("Choose an amount above zero, in whole cents.", field="amount")
     if expires_at is not None and expires_at <= now:
         raise InvalidValue(

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from django.db import transaction
 
-from hosting.billing import credit_notes
+from hosting.billing import credit_notes, rating
 from hosting.billing.models import Invoice, InvoiceKind, Payment
 from hosting.errors import InvalidValue
 
@@ -15,8 +15,10 @@ def receive(
     invoice: Invoice, amount: Decimal, *, provider: str, reference: str, now: datetime
 ) -> bool:
     """Note money received; False when this reference was noted already."""
-    if invoice.kind != InvoiceKind.INVOICE or amount <= 0:
-        raise InvalidValue("Choose an invoice and an amount above zero.", field="amount")
+    if invoice.kind != InvoiceKind.INVOICE or not rating.payable(amount):
+        raise InvalidValue(
+            "Choose an invoice and an amount above zero, in whole cents.", field="amount"
+        )
     _, is_new = Payment.objects.get_or_create(
         provider=provider,
         reference=reference,

@@ -134,6 +134,11 @@ def divide(whole: Decimal, weights: Sequence[int]) -> list[Decimal]:
     return [share * CENT for share in shares]
 
 
+def payable(amount: Decimal) -> bool:
+    """Whether somebody can pay this: above zero, in whole cents, and not more than books hold."""
+    return amount.is_finite() and 0 < amount < 10**12 and amount == amount.quantize(CENT)
+
+
 def tax(subtotal: Decimal, *, rate_percent: Decimal) -> Decimal:
     """The tax line, rounded once."""
     return (subtotal * rate_percent / 100).quantize(CENT, rounding=ROUND_HALF_EVEN)

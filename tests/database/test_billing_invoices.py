@@ -286,6 +286,16 @@ def test_a_prepaid_team_pays_from_credits_and_owes_the_rest(used):
     assert credits.balance(used.team) == 0
 
 
+@pytest.mark.parametrize("amount", ["0.005", "NaN", "Infinity", "1e30", "-1", "0"])
+def test_what_is_no_amount_is_neither_noted_nor_received(used, amount):
+    invoice = issue_june()
+
+    with pytest.raises(InvalidValue):
+        credit_notes.credit(invoice, reason="outage", now=JULY_2, amount=D(amount))
+    with pytest.raises(InvalidValue):
+        payments.receive(invoice, D(amount), provider="manual", reference="r", now=JULY_2)
+
+
 def test_the_documents_say_what_the_invoice_says(used):
     invoice = issue_june()
 
