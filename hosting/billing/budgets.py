@@ -7,7 +7,7 @@ single request passes it meanwhile.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.db import transaction
@@ -21,6 +21,7 @@ from hosting.billing.reserves import micro
 from hosting.billing.spending import Spending
 from hosting.errors import InvalidValue
 from hosting.metering import rollups
+from hosting.metering.partitions import month_of
 from hosting.models import EndpointToken, HostedModel, Standing
 
 
@@ -122,11 +123,21 @@ def _left(
     """What may still be spent under each cap."""
     left = {_cap(each): each.amount - spent_of(each, spent) for each in budgets if each.stop}
     if profile.prepaid:
-        credits.settle(team, month=spent.start, cost=spent.total, now=now)
+        _settle(team, spent, now=now)
         warnings.of_credits(team, profile, month=spent.start, currency=spent.currency, now=now)
         if profile.stop_at_zero:
             left[f"credits:{team.pk}"] = credits.balance(team)
     return left
+
+
+def _settle(team: Team, spent: Spending, *, now: datetime) -> None:
+    """Take what usage has come to. The last minutes of a month come in when it is over: until its
+    invoice is written they are taken here, or the credits they used would be spent once more."""
+    last = month_of(spent.start - timedelta(days=1))
+    if not credits.invoiced(team, month=last):
+        cost = spending.of_month(team, now=last).total
+        credits.settle(team, month=last, cost=cost, now=now)
+    credits.settle(team, month=spent.start, cost=spent.total, now=now)
 
 
 def _cap(budget: Budget) -> str:

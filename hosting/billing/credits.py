@@ -19,6 +19,8 @@ from hosting.billing.models import (
     CreditLot,
     CreditPosting,
     EntryKind,
+    Invoice,
+    InvoiceKind,
 )
 from hosting.errors import InvalidValue
 
@@ -84,10 +86,13 @@ def settle(team: Team, *, month: datetime, cost: Decimal, now: datetime) -> Deci
     """Take what a month's usage has come to and not taken yet, as far as credits go.
 
     Returns all that the month has taken. Any number of callers may settle at the same time: what
-    was taken before is read while the balance is held.
+    was taken before is read while the balance is held. An invoiced month takes nothing any more:
+    what its credits did not pay is on the invoice.
     """
     _expire(team, now=now, held=_lock(team))
     before = taken(team, month=month)
+    if invoiced(team, month=month):
+        return before
     paid = max(_ZERO, min(cost - before, _lock(team)))
     if paid > 0:
         _take(_open_lots(team), paid)
@@ -95,6 +100,12 @@ def settle(team: Team, *, month: datetime, cost: Decimal, now: datetime) -> Deci
         memo = f"Usage of {month:%B %Y}"
         _enter(team, -paid, kind=EntryKind.SPEND, key=key, now=now, memo=memo)
     return before + paid
+
+
+def invoiced(team: Team, *, month: datetime) -> bool:
+    """Whether a month has its invoice."""
+    invoices = Invoice.objects.filter(team=team, kind=InvoiceKind.INVOICE)
+    return invoices.filter(period_start=month).exists()
 
 
 def taken(team: Team, *, month: datetime) -> Decimal:

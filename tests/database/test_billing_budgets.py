@@ -1,6 +1,6 @@
 """Budgets: told once per level, stopped when asked to, let go when there is room again."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -158,6 +158,16 @@ def test_a_prepaid_team_stops_at_zero_and_answers_again_when_topped_up(model, as
     credits.add(model.team, D("1.00"), kind=EntryKind.PURCHASE, key="order", now=NOON)
     assert not budgets.check(model.team, now=NOON).stopped_team
     assert credits.balance(model.team) == D("0.97")  # what was still unpaid is taken from it
+
+
+def test_the_last_seconds_of_a_month_are_paid_before_its_credits_are_spent_again(model, ask):
+    plans.set_profile(model.team, prepaid=True, stop_at_zero=True)
+    credits.add(model.team, D("0.02"), kind=EntryKind.GRANT, key="welcome", now=NOON)
+    july = datetime(2026, 7, 1, tzinfo=UTC)
+    ask(model, 2, at=july - timedelta(seconds=1))
+
+    assert budgets.check(model.team, now=july + timedelta(seconds=30)).stopped_team
+    assert credits.balance(model.team) == 0
 
 
 def test_checking_again_publishes_nothing_new(model, ask):

@@ -11,6 +11,7 @@ from django.db import IntegrityError, connections, transaction
 
 from accounts.models import Team
 from hosting.billing import (
+    budgets,
     credit_notes,
     credits,
     documents,
@@ -284,6 +285,17 @@ def test_a_prepaid_team_pays_from_credits_and_owes_the_rest(used):
 
     assert (invoice.from_credits, invoice.due) == (D("0.03"), D("0.01"))
     assert credits.balance(used.team) == 0
+
+
+def test_what_is_on_an_invoice_is_not_taken_from_credits_that_came_later(used):
+    plans.set_profile(used.team, prepaid=True)
+    invoice = issue_june()
+    credits.add(used.team, D("1.00"), kind=EntryKind.GRANT, key="late", now=JULY_2)
+
+    budgets.check(used.team, now=JULY_2)
+
+    assert (invoice.from_credits, invoice.due) == (0, D("0.04"))
+    assert credits.balance(used.team) == D("1.00")
 
 
 @pytest.mark.parametrize("amount", ["0.005", "NaN", "Infinity", "1e30", "-1", "0"])
