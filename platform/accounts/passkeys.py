@@ -22,7 +22,14 @@ _REFUSAL = "That key was used on a page that is not ours. Open the dashboard its
 
 
 class MfaAdapter(DefaultMFAAdapter):
-    """Our names for things."""
+    """Our names for things, and our words."""
+
+    error_messages = {
+        **DefaultMFAAdapter.error_messages,
+        "incorrect_code": "That code is wrong, or was used before. Enter the one shown now.",
+        "unverified_email": "Verify your email address first: the page of your email addresses"
+        " sends you the link for it.",
+    }
 
     def _get_site_name(self) -> str:
         return _NAME

@@ -363,17 +363,65 @@ def test_account_pages_wear_our_look(client: Client, db: None, name: str):
 
 
 @pytest.mark.parametrize(
-    ("name", "title"),
+    ("path", "title"),
     [
-        ("account_email", "Email addresses"),
-        ("account_reset_password", "Reset your password"),
+        ("email/", "Email addresses"),
+        ("logout/", "Sign out?"),
+        ("inactive/", "This account is switched off"),
+        ("confirm-email/", "Look at your email"),
+        ("confirm-email/unknown/", "This link no longer works"),
+        ("password/reset/", "Reset your password"),
+        ("password/reset/done/", "Look at your email"),
+        ("password/reset/key/1-unknown/", "This link no longer works"),
+        ("password/reset/key/done/", "Password changed"),
     ],
 )
-def test_account_pages_speak_like_all_others(browser: Client, name: str, title: str):
-    shown = browser.get(reverse(name)).text
+def test_account_pages_speak_like_all_others(browser: Client, path: str, title: str):
+    shown = browser.get(f"/accounts/{path}").text
 
     assert f"<h1>{title}</h1>" in shown
     assert not re.search(r"<h[12]>\s*\w+ [A-Z]|</?button[^>]*>\s*\w+ [A-Z]", shown)
+
+
+def test_where_nobody_may_sign_up_the_page_says_who_can_help(client: Client, db: None, monkeypatch):
+    monkeypatch.setattr(settings, "REGISTRATION_OPEN", False)
+
+    assert "Whoever runs it can make one" in client.get(reverse("account_signup")).text
+
+
+def test_a_link_from_an_email_leads_to_a_new_password(client: Client, db: None, mailoutbox):
+    person = make_member().user
+    client.post(reverse("account_reset_password"), {"email": person.email})
+    link = re.search(r"/accounts/password/reset/key/\S+", mailoutbox[0].body)
+    assert link is not None
+    form = client.get(link[0], follow=True)
+
+    assert "<h1>Choose a new password</h1>" in form.text
+    new = {"password1": "a dormouse in May", "password2": "a dormouse in May"}
+    assert (
+        "<h1>Password changed</h1>"
+        in client.post(form.redirect_chain[-1][0], new, follow=True).text
+    )
+
+
+def test_a_link_from_an_email_verifies_the_address(browser: Client, owner: Membership, mailoutbox):
+    browser.post(reverse("account_email"), {"action_send": "", "email": owner.user.email})
+    link = re.search(r"/accounts/confirm-email/\S+", mailoutbox[0].body)
+    assert link is not None
+
+    assert "<h1>Is this address yours?</h1>" in browser.get(link[0]).text
+    assert "is verified." in browser.post(link[0], follow=True).text
+
+
+def test_who_may_not_add_a_second_step_yet_hears_what_to_do_first(
+    browser: Client, owner: Membership
+):
+    browser.get(reverse("account_email"))  # it knows the address then, as not verified
+
+    assert (
+        "Verify your email address first"
+        in browser.get(reverse("mfa_activate_totp"), follow=True).text
+    )
 
 
 def without_nonces(text: str) -> str:
