@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.conf import settings
 from django.test import Client
 from django.urls import URLPattern, reverse
@@ -422,6 +423,18 @@ def test_who_may_not_add_a_second_step_yet_hears_what_to_do_first(
         "Verify your email address first"
         in browser.get(reverse("mfa_activate_totp"), follow=True).text
     )
+
+
+def test_the_second_step_asks_for_a_passkey_only_who_has_one(client: Client, owner: Membership):
+    owner.user.set_password("correct horse battery")
+    owner.user.save()
+    TOTP.activate(owner.user, generate_totp_secret())
+    given = {"login": owner.user.email, "password": "correct horse battery"}
+
+    shown = client.post(reverse("account_login"), given, follow=True).text
+
+    assert "<h1>Second step</h1>" in shown
+    assert "Use a passkey" not in shown
 
 
 def without_nonces(text: str) -> str:
