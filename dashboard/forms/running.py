@@ -30,6 +30,13 @@ PROTOCOL_CHOICES = sorted(
     key=lambda choice: [*PROTOCOL_WORDS, choice[0]].index(choice[0]),
 )
 
+# As the pages show the fields: what is wrong is listed in this order.
+_ABOVE_OPTIONS = ("subdomain", "visibility", "image", "protocol", "command")
+_BELOW_OPTIONS = (
+    *("canary_share", "idle_timeout_seconds", "memory_mb", "cpus", "gpus", "concurrency"),
+    *("port", "query_path", "health_path", "info_path", "internet", "environment", "description"),
+)
+
 VISIBILITY_CHOICES = [
     ("private", "Private"),
     ("public", "Public"),
@@ -72,7 +79,7 @@ class RunsForm(PageForm):
     memory_mb = forms.IntegerField(
         label="Memory in MiB", min_value=16, initial=512, help_text="More than that ends it."
     )
-    cpus = forms.FloatField(label="CPUs", min_value=0.01, initial=1.0)
+    cpus = forms.FloatField(label="CPUs", min_value=0.01, initial=1)
     gpus = forms.IntegerField(
         label="GPUs", min_value=0, initial=0, required=False, help_text="Whole ones, its own."
     )
@@ -98,6 +105,8 @@ class RunsForm(PageForm):
         self.entry = entry
         if entry is not None:
             self._offer(entry)
+        options = [field.name for field in self.options()]
+        self.order_fields([*_ABOVE_OPTIONS, *options, *_BELOW_OPTIONS])
 
     def options(self) -> list[forms.BoundField]:
         """The fields made from the entry's specs."""

@@ -109,6 +109,17 @@ def test_a_wrong_value_is_refused_beside_its_field(
     assert HostedModel.objects.count() == 1
 
 
+@pytest.mark.parametrize("path", ["/host/image/", "/models/night-owl/deploy/?image"])
+def test_what_is_wrong_is_listed_in_the_order_of_the_fields(
+    browser: Client, model: HostedModel, path: str
+):
+    answer = browser.post(path, {"memory_mb": "1", "cpus": "many", "port": "0", "image": ""})
+
+    listed = re.findall(r'<li>\s*<a href="#(\w+)">', answer.text)
+    assert len(listed) >= 4
+    assert listed == sorted(listed, key=lambda each: answer.text.index(f'id="{each}"'))
+
+
 def test_what_was_typed_is_kept_when_a_value_is_refused(browser: Client, model: HostedModel):
     shown = browser.post("/host/image/", OWN_IMAGE | {"subdomain": "night-owl"}).text
 
