@@ -160,6 +160,12 @@ def test_usage_is_shown_for_every_window_and_split(page, window, by):
     assert "Split up" in said
 
 
+def test_usage_of_nothing_says_no_share_of_nothing(client, owner):
+    client.force_login(owner.user)
+
+    assert "99 %" not in text(client.get(reverse("usage")))
+
+
 def test_a_time_zone_nobody_knows_is_said_so(page):
     assert "no such time zone" in text(page.get(reverse("usage"), {"zone": "Moon/Sea"}))
 
