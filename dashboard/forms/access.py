@@ -86,7 +86,7 @@ class RegistryLoginForm(PageForm):
     )
     username = forms.CharField(
         max_length=registries.MOST_USERNAME,
-        label="Name",
+        label="User name",
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
     password = forms.CharField(
