@@ -58,7 +58,7 @@ class Summary:
         if not self.usage.requests:
             return "–"
         rate = 100 * (1 - self.usage.errors / self.usage.requests)
-        return f"{rate:.2f}".rstrip("0").rstrip(".") + "%"
+        return f"{rate:.2f}".rstrip("0").rstrip(".") + "\N{NO-BREAK SPACE}%"
 
 
 @dataclass(frozen=True, slots=True)

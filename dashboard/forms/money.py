@@ -13,7 +13,7 @@ class BudgetForm(PageForm):
         label="Monthly budget, USD",
         max_digits=13,
         decimal_places=2,
-        help_text="You get an e-mail at 50, 80 and 100 %.",
+        help_text="You get an email at 50, 80 and 100 %.",
         widget=forms.TextInput(attrs={"inputmode": "decimal", "class": "num"}),
     )
     stop = forms.TypedChoiceField(

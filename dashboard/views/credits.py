@@ -23,7 +23,7 @@ class PurchaseForm(PageForm):
     """How much to buy."""
 
     amount = forms.DecimalField(
-        label="Amount",
+        label="Amount, USD",
         max_digits=13,
         decimal_places=2,
         help_text=f"From {purchases.LEAST} to {purchases.MOST:,}.",
@@ -49,7 +49,7 @@ class PayingForm(PageForm):
         coerce=lambda value: value == "yes",
         widget=forms.RadioSelect,
         help_text="Kept: the rest goes onto the month's invoice. Stopped: callers get 402, and no"
-        " request passes zero. You get an e-mail at 50, 80 and 100 %.",
+        " request passes zero. You get an email at 50, 80 and 100 %.",
     )
     billed_to = forms.CharField(
         label="Billed to",
@@ -59,9 +59,9 @@ class PayingForm(PageForm):
         help_text="Name and address, as on the invoice.",
     )
     email = forms.EmailField(
-        label="E-mail for billing",
+        label="Email for billing",
         required=False,
-        help_text="Empty: the owners get them.",
+        help_text="Where warnings go. Empty: to the owners.",
     )
 
 

@@ -188,7 +188,7 @@ def test_the_list_counts_requests_and_errors(browser: Client, tale_writer: Hoste
 
     assert "<b data-requests>1,234</b>" in shown
     assert re.search(r'data-errors class="bad">7<', shown)
-    assert "99.43%" in shown
+    assert "99.43\N{NO-BREAK SPACE}%" in shown
     assert "Private" in shown
 
 
