@@ -89,4 +89,4 @@ def _sentence(words: list[str]) -> str:
     if len(words) > 12:
         words = [f"{len(words) - 12} earlier changes", *words[-12:]]
     text = ", ".join(words)
-    return text[:1].upper() + text[1:] if text else "Nothing yet"
+    return f"{text[:1].upper()}{text[1:]} UTC" if text else "Nothing yet"

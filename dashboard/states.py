@@ -54,7 +54,7 @@ def view(model: HostedModel, *, now: datetime) -> StateView:
     if state == State.ASLEEP:
         today = passed < times.DAY
         since = (
-            f"{model.state_changed_at:%H:%M}"
+            f"{model.state_changed_at:%H:%M} UTC"
             if today
             else times.on(model.state_changed_at, now=now)
         )

@@ -63,7 +63,7 @@ def test_a_ribbon_fills_the_day_and_says_the_same_in_words():
         ("asleep", 0, 750),
         ("awake", 750, 250),
     ]
-    assert drawn.label == "Asleep from 12:00, awake from 06:00"
+    assert drawn.label == "Asleep from 12:00, awake from 06:00 UTC"
     assert drawn.asleep == "18 h"
 
 
