@@ -29,6 +29,7 @@ class Chart:
     lines: list[tuple[float, str]]  # height and amount of the rules
     days: list[str]  # under the axis
     legend: list[tuple[str, str]]  # css and name
+    table: list[tuple[str, Decimal]]  # each day that has begun, and what it cost
 
 
 def draw(
@@ -64,11 +65,16 @@ def draw(
     return Chart(
         blocks=blocks,
         lines=[(HEIGHT * (1 - part / 4), _amount(top * part / 4)) for part in range(4, -1, -1)],
-        days=[
-            f"{day.day} {day:%b}" if not number else str(day.day) for number, day in enumerate(days)
-        ][::7],
+        days=[_named(day) if not number else str(day.day) for number, day in enumerate(days)][::7],
         legend=_legend(order, names, guess=guess),
+        table=[
+            (_named(day), cost) for day, cost in zip(days, sums, strict=True) if day not in ahead
+        ],
     )
+
+
+def _named(day: datetime) -> str:
+    return f"{day.day} {day:%b}"
 
 
 def _parts(models: Mapping[int, Decimal], order: Sequence[int]) -> list[tuple[str, Decimal]]:

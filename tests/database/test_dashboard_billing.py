@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -58,6 +59,21 @@ def test_billing_says_what_the_month_costs_and_lists_the_invoices(page):
     assert "$0.03" in said
     assert Invoice.objects.get().number in said
     assert "Not compared yet" in said
+
+
+def test_the_cost_of_each_day_is_a_table_too(page):
+    said = text(page.get(reverse("billing")))
+
+    assert 'aria-label="Cost per day as a table"' in said
+    today = f"{timezone.now().day} {timezone.now():%b}"
+    assert re.search(rf"<td>{today}</td>\s*<td class=\"r\">\$0\.03</td>", said)
+
+
+def test_a_month_that_cost_nothing_draws_no_chart(client, owner):
+    client.force_login(owner.user)
+    said = text(client.get(reverse("billing")))
+
+    assert "No day of this month has cost anything yet." in said
 
 
 @pytest.mark.parametrize("split", ["token", "model"])
