@@ -9,6 +9,7 @@ import pytest
 from django import forms
 
 from dashboard import option_fields, ribbon, sparkline, times
+from dashboard.forms.page import JsonField
 from dashboard.forms.running import PROTOCOL_CHOICES
 from dashboard.snippets import snippets
 from hosting.metering.queries import Point
@@ -152,10 +153,10 @@ def test_names_under_localhost_are_reached_where_nothing_resolves_them():
         ({"type": "boolean", "default": True}, forms.BooleanField),
         ({"type": "category", "oneOf": ["a", "b"], "default": "a"}, forms.ChoiceField),
         ({"type": "text", "default": ""}, forms.CharField),
-        ({"type": "vector", "length": 4}, forms.JSONField),
-        ({"type": "of-tomorrow"}, forms.JSONField),
-        ({"type": [{"type": "text"}]}, forms.JSONField),
-        ({}, forms.JSONField),
+        ({"type": "vector", "length": 4}, JsonField),
+        ({"type": "of-tomorrow"}, JsonField),
+        ({"type": [{"type": "text"}]}, JsonField),
+        ({}, JsonField),
     ],
 )
 def test_any_field_spec_becomes_a_field(spec: dict[str, object], kind: type[forms.Field]):
