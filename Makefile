@@ -81,6 +81,11 @@ format: venv-dev ## Format the code
 bench-wake: venv-dev ## Measure what waking costs (FULL=1: at full size; ONLY=drowsy,held: some phases)
 	@$(BIN)/python -m benchmarks.wake
 
+.PHONY: bench-faults
+bench-faults: venv-dev ## Hurt a running installation at random (SECONDS=180 MODELS=4 CALLERS=12 SEED=1)
+	@$(foreach each,SECONDS MODELS CALLERS SEED,$(if $($(each)),$(each)=$($(each)))) \
+		$(BIN)/python -m benchmarks.faults
+
 .PHONY: bench-metering
 bench-metering: venv-dev ## Measure recording, shipping, proving and telling usage (ROWS=10000000 EVENTS=200000)
 	@$(if $(ROWS),ROWS=$(ROWS)) $(if $(EVENTS),EVENTS=$(EVENTS)) $(BIN)/python -m benchmarks.metering

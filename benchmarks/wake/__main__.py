@@ -12,7 +12,7 @@ import statistics
 import sys
 from typing import TYPE_CHECKING
 
-from benchmarks.wake import stack
+from benchmarks import stack
 
 if TYPE_CHECKING:
     from benchmarks.wake.phases import Wakes

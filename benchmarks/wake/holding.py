@@ -13,7 +13,8 @@ from pathlib import Path
 
 from django.conf import settings
 
-from benchmarks.wake import callers, stack, subject
+from benchmarks import stack
+from benchmarks.wake import callers, subject
 from benchmarks.wake.phases import Wakes
 
 _MODEL_CONCURRENCY = 64  # they are let in so many at a time

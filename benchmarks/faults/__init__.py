@@ -1,0 +1,1 @@
+"""What a running installation does when anything in it fails: `make bench-faults`."""
