@@ -45,7 +45,10 @@ def admit(
     if kind == Kind.QUERY or kind == Kind.OTHER:  # looking is free
         _check_paid(endpoint, token_id)
     if request.length > endpoint.max_body:
-        limit = f"The body is larger than the {endpoint.max_body} bytes this model takes."
+        limit = (
+            f"The body is larger than the {endpoint.max_body / 2**20:g} MiB this model takes."
+            " Its owner can raise that under Settings."
+        )
         raise Refused(answers.BODY_TOO_LARGE.saying(limit))
     return token_id
 
