@@ -79,6 +79,15 @@ def find(slug: str, *, folder: Path = EXAMPLES) -> CatalogueEntry | None:
     return _read(folder / slug) if slug in known else None
 
 
+def demand(slug: str) -> CatalogueEntry:
+    """The entry of this slug; refuse one that isn't there as a wrong image."""
+    entry = find(slug)
+    if entry is None:
+        known = ", ".join(each.slug for each in entries())
+        raise InvalidValue(f"The catalogue has no “{slug}”. It has {known}.", field="image")
+    return entry
+
+
 def recipe(entry: CatalogueEntry) -> Recipe:
     """How to build the entry; reads its files, so that a change in any is a new fingerprint."""
     data = _data(entry.folder)

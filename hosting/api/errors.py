@@ -22,6 +22,14 @@ INTERNAL = (
     "Something went wrong on our side. Try again; if it stays, tell your operator the request_id."
 )
 
+_TO_DO = {
+    exceptions.NotAuthenticated: (
+        "Send your API key as “Authorization: Bearer dmk_…”."
+        " Issue one under API keys on the dashboard."
+    ),
+    exceptions.UnsupportedMediaType: "Send JSON, and say so: “Content-Type: application/json”.",
+}
+
 
 def exception_handler(error: Exception, context: Any) -> Response | None:
     """Turn whatever a view raised into a problem; bugs keep their traceback in the log."""
@@ -47,6 +55,8 @@ class ProblemHandler(ExceptionHandler):
             return _Translated(exc)
         if isinstance(exc, exceptions.ValidationError):
             exc.status_code = HTTPStatus.UNPROCESSABLE_ENTITY
+        if isinstance(exc, exceptions.APIException) and type(exc) in _TO_DO:
+            exc.detail = exceptions.ErrorDetail(_TO_DO[type(exc)], exc.default_code)
         return super().convert_known_exceptions(exc)
 
     def format_exception(self, exc: exceptions.APIException) -> dict[str, Any]:

@@ -29,7 +29,12 @@ class TrueOrFalseFilter(django_filters.TypedChoiceFilter):  # type: ignore[misc]
 class HostedModelFilter(filters.FilterSet):  # type: ignore[misc]
     """By state, by switch, and by a part of the name or the description."""
 
-    state = django_filters.ChoiceFilter(choices=STATE_CHOICES)
+    state = django_filters.ChoiceFilter(
+        choices=STATE_CHOICES,
+        error_messages={
+            "invalid_choice": f"“%(value)s” is none of {', '.join(dict(STATE_CHOICES))}."
+        },
+    )
     public = TrueOrFalseFilter(help_text="Whether it needs no token.")
     active = TrueOrFalseFilter(help_text="Whether it is switched on.")
     search = django_filters.CharFilter(

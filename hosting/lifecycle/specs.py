@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hosting import catalogue
-from hosting.errors import InvalidValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +32,7 @@ def catalogue_spec(
     slug: str, *, command: str = "", options: Mapping[str, Any] | None = None
 ) -> RevisionSpec:
     """The revision a catalogue entry asks for. Raises InvalidValue when there is no such entry."""
-    entry = catalogue.find(slug)
-    if entry is None:
-        raise InvalidValue(f"The catalogue has no “{slug}”.", field="image")
+    entry = catalogue.demand(slug)
     return RevisionSpec(
         image=f"catalogue:{slug}",
         protocol=entry.protocol,

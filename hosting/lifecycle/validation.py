@@ -119,9 +119,7 @@ def _check_image(spec: RevisionSpec) -> None:
     image = spec.image
     kind, _, slug = image.partition(":")
     if kind == "catalogue":
-        entry = catalogue.find(slug)
-        if entry is None:
-            raise InvalidValue(f"The catalogue has no “{slug}”.", field="image")
+        entry = catalogue.demand(slug)
         catalogue.check_choices(entry, command=spec.command, options=spec.options)
     elif len(image) > 400 or not IMAGE_REFERENCE.fullmatch(image):
         raise InvalidValue(

@@ -310,3 +310,36 @@ def test_health_is_alive_but_not_ready_without_redis(client, db, no_redis):
     assert client.get("/healthz/live").status_code == 200
     assert client.get("/healthz/ready").status_code == 503
     assert client.get("/healthz/ready").json() == {"status": "unavailable"}
+
+
+def test_who_sends_no_key_is_told_how_to_send_one(client, db):
+    assert "Authorization: Bearer dmk_" in client.get("/api/v1/me/").json()["detail"]
+
+
+def test_what_is_not_said_to_be_json_is_answered_with_the_header_to_send(client, key):
+    answer = client.post(
+        "/api/v1/models/",
+        "subdomain=tales",
+        content_type="application/x-www-form-urlencoded",
+        headers={"authorization": f"Bearer {key}"},
+    )
+
+    assert answer.status_code == 415
+    assert "Content-Type: application/json" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "known"),
+    [
+        ("GET", "models/?state=sleepy", None, "drowsy"),
+        ("POST", "models/", {"image": "catalogue:echo", "protocol": "grpc"}, "cog, http, runway"),
+        ("POST", "models/", {"image": "catalogue:nosuch"}, "text-generator"),
+    ],
+)
+def test_who_chose_what_there_is_not_is_told_what_there_is(client, key, method, path, body, known):
+    body = body and {"subdomain": "tales", "revision": body}
+
+    answer = send(client, method, f"/api/v1/{path}", body, key=key)
+
+    assert answer.status_code == 422
+    assert known in answer.json()["detail"]

@@ -6,6 +6,7 @@ from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
 from hosting import wire
+from hosting.api.serializers.choices import NamedChoiceField
 from hosting.api.serializers.revisions import NewRevisionSerializer, RevisionSerializer
 from hosting.api.serializers.tokens import RATE_LIMIT, IssuedTokenSerializer
 from hosting.lifecycle.validation import MOST_BODY_MB, MOST_REPLICAS, TIMEOUT_LIMITS
@@ -127,13 +128,13 @@ class ModelSettingsSerializer(serializers.Serializer[Any]):
         required=False, help_text="Call off a new revision that fails more than the one before it."
     )
     wake_routes = serializers.ListField(
-        child=serializers.ChoiceField(choices=list(wire.ROUTES)),
+        child=NamedChoiceField(choices=list(wire.ROUTES)),
         required=False,
         max_length=len(wire.ROUTES),
         help_text="Requests on these may wake it; others are served while it is awake.",
     )
     wake_methods = serializers.ListField(
-        child=serializers.ChoiceField(choices=list(wire.METHODS)),
+        child=NamedChoiceField(choices=list(wire.METHODS)),
         required=False,
         max_length=len(wire.METHODS),
     )

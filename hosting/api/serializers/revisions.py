@@ -8,6 +8,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
+from hosting.api.serializers.choices import NamedChoiceField
 from hosting.lifecycle.specs import RevisionSpec, catalogue_spec
 from hosting.lifecycle.validation import MOST_CPUS, MOST_GPUS, MOST_MEMORY_MB
 from hosting.models import Decision, Revision
@@ -137,7 +138,7 @@ class NewRevisionSerializer(serializers.Serializer[Any]):
     image = serializers.CharField(
         max_length=400, help_text="“catalogue:<slug>” or an image reference."
     )
-    protocol = serializers.ChoiceField(
+    protocol = NamedChoiceField(
         choices=PROTOCOL_CHOICES,
         required=False,
         help_text="What the container speaks. Needed for an image of your own.",

@@ -5,6 +5,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
+from hosting.api.serializers.choices import NamedChoiceField
 from hosting.models import ModelSecret
 from hosting.models.secret import SecretKind
 from hosting.secrets import MOST_CHARACTERS
@@ -28,7 +29,7 @@ class NewSecretSerializer(serializers.Serializer[Any]):
     value = serializers.CharField(
         write_only=True, trim_whitespace=False, max_length=MOST_CHARACTERS
     )
-    kind = serializers.ChoiceField(
+    kind = NamedChoiceField(
         choices=SecretKind.choices,
         default=SecretKind.FILE,
         help_text=(

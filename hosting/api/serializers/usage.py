@@ -6,6 +6,7 @@ from typing import Any
 from django.utils import timezone
 from rest_framework import serializers
 
+from hosting.api.serializers.choices import NamedChoiceField
 from hosting.models import UnconfirmedRequest
 
 BUCKETS = {"minute": 60, "hour": 3_600, "day": 86_400}
@@ -58,7 +59,7 @@ class UnconfirmedSerializer(serializers.ModelSerializer[UnconfirmedRequest]):
 class SeriesWindowSerializer(WindowSerializer):
     """A window in equal steps."""
 
-    bucket = serializers.ChoiceField(choices=list(BUCKETS), default="hour")
+    bucket = NamedChoiceField(choices=list(BUCKETS), default="hour")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Refuse more points than a page could show."""
