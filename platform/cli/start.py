@@ -17,7 +17,10 @@ def run() -> None:
     if "DATABASE_URL" not in os.environ:
         os.environ.update(Installation.read().remembered() or {})
     django.setup()
-    from django.db import OperationalError
+    from django.db import OperationalError, connections
+
+    # For one command a pool only waits, and warns in the log, when PostgreSQL is away.
+    connections.databases["default"]["OPTIONS"].pop("pool", None)
 
     from cli.commands import app
 

@@ -55,7 +55,10 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _down(installation: Installation) -> int:
-    if installation.run.exists() and Lock(installation.run / "lock").end_holder():
+    lock = Lock(installation.run / "lock")
+    if installation.run.exists() and lock.holder() is not None:
+        print("Stopping ...", flush=True)
+        lock.end_holder()
         print("Dormouse is stopped.")
         return 0
     left = up.clean_up(installation)

@@ -130,7 +130,7 @@ def test_in_the_background_it_serves_once_the_command_is_back(stack: Stack):
     assert reset.returncode == 0, reset.stderr
     assert json.loads(file.read_text())["password"] != demo["password"]
 
-    assert stack.command("down").stdout == "Dormouse is stopped.\n"
+    assert stack.command("down").stdout == "Stopping ...\nDormouse is stopped.\n"
     eventually(lambda: processes_of(stack) == [])  # its own process says so, and ends
 
 
