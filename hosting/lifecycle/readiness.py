@@ -39,6 +39,24 @@ def probe(host: str, port: int, *, protocol: ModelProtocol, settings: Settings) 
     return Readiness.WAITING
 
 
+def complaint(
+    *, protocol: ModelProtocol, settings: Settings, listened: bool, within_seconds: int
+) -> str:
+    """Why a model counts as not started although it runs, and what its owner can look at."""
+    late = f"It did not become ready within {within_seconds} s"
+    if listened:
+        path = protocol.health_path(settings)
+        return (
+            f"{late}: it takes connections, but GET {path} never said so. Check that path and the"
+            " logs, or give it longer to start."
+        )
+    port = settings.port or protocol.default_port
+    return (
+        f"{late}: nothing took connections on port {port}. It has to listen on 0.0.0.0, at the"
+        f" port in {protocol.port_variable}. Check that and the logs, or give it longer to start."
+    )
+
+
 def intervals() -> Iterator[float]:
     """Seconds between probes: 10 ms for the first second, then ever slower."""
     for _ in range(100):

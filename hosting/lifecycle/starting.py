@@ -22,7 +22,7 @@ from hosting.lifecycle import (
     wakes,
 )
 from hosting.lifecycle.leases import Lease
-from hosting.lifecycle.readiness import intervals
+from hosting.lifecycle.readiness import complaint, intervals
 from hosting.lifecycle.tools import Tools
 from hosting.models import HostedModel, Replica, Revision
 from hosting.models.replica import ReplicaStatus
@@ -251,7 +251,12 @@ def _wait_until_ready(
                 return _failed(model, revision, replica.obituary, replica=replica, tools=tools)
         if now >= budget_ends:
             replicas.bury(replica, tools=tools)
-            reason = f"It did not become ready within {model.startup_timeout_seconds} s."
+            reason = complaint(
+                protocol=protocol,
+                settings=chosen,
+                listened=replica.listening_at is not None,
+                within_seconds=model.startup_timeout_seconds,
+            )
             return _failed(model, revision, reason, replica=replica, tools=tools)
         tools.clock.sleep(pause)
     raise AssertionError("intervals never end")

@@ -9,6 +9,8 @@ from hosting.models.hosted_model import HostedModel
 from hosting.models.revision import Revision
 from hosting.runtimes.base import LOCAL
 
+_NO_PROGRAM = 127  # what shells and engines exit with when they find no program to run
+
 
 class ReplicaStatus(models.TextChoices):
     """Written before the engine is touched: what should be true of the container."""
@@ -96,7 +98,11 @@ class Replica(models.Model):
         if self.image_missing:
             return "Its machine has no such image."
         if self.out_of_memory and self.exit_code == 137:
-            return f"Its container ran out of memory ({self.revision.memory_mb} MiB)."
+            return f"Its container ran out of memory ({self.revision.memory_mb} MiB). Give it more."
         if self.exit_code is None:
             return "Its container is gone."
-        return f"Its container exited with code {self.exit_code}."
+        if self.exit_code == _NO_PROGRAM:
+            return (
+                "Its container exited with code 127: a program was not found. Check its arguments."
+            )
+        return f"Its container exited with code {self.exit_code}. Its logs may say why."

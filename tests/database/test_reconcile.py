@@ -90,7 +90,7 @@ def test_a_container_that_exits_fails_the_wake_with_its_exit_code_and_log(
     reconcile(model.pk, tools=tools)
 
     assert state_of(model) == State.FAILED
-    assert model.failure_reason == "Its container exited with code 3."
+    assert model.failure_reason == "Its container exited with code 3. Its logs may say why."
     assert model.replicas.get().last_log_lines == "Traceback: no weights\n"
     assert runtime.replicas() == []
 
@@ -107,7 +107,7 @@ def test_death_by_memory_says_so(model, tools, runtime, probe, clock):
     reconcile(model.pk, tools=tools)
 
     assert state_of(model) == State.FAILED
-    assert model.failure_reason == "Its container ran out of memory (512 MiB)."
+    assert model.failure_reason == "Its container ran out of memory (512 MiB). Give it more."
 
 
 def test_a_model_that_never_gets_ready_fails_when_its_start_up_budget_ends(
@@ -120,8 +120,34 @@ def test_a_model_that_never_gets_ready_fails_when_its_start_up_budget_ends(
     reconcile(model.pk, tools=tools)
 
     assert state_of(model) == State.FAILED
-    assert model.failure_reason == "It did not become ready within 30 s."
+    assert model.failure_reason.startswith("It did not become ready within 30 s: it takes conn")
     assert timedelta(seconds=30) <= clock.now() - NOON < timedelta(seconds=31)
+
+
+def test_a_model_on_another_port_is_told_which_one_was_asked(model, tools, probe):
+    operations.wake(model, cause="request", now=NOON)
+    probe.verdict = Readiness.CLOSED
+
+    reconcile(model.pk, tools=tools)
+
+    assert state_of(model) == State.FAILED
+    assert "nothing took connections on port 8080" in model.failure_reason
+    assert "0.0.0.0" in model.failure_reason
+
+
+def test_a_program_that_is_not_there_is_called_so(model, tools, runtime, probe, clock):
+    operations.wake(model, cause="request", now=NOON)
+    probe.asks = 1_000
+
+    def die(_: object) -> None:
+        runtime.exit(runtime.started[0], exit_code=127)
+        clock.on_sleep = lambda _: None
+
+    clock.on_sleep = die
+    reconcile(model.pk, tools=tools)
+
+    assert state_of(model) == State.FAILED
+    assert "a program was not found" in model.failure_reason
 
 
 def test_a_probe_that_says_never_ends_the_wake_at_once(model, tools, probe, clock):
@@ -210,7 +236,7 @@ def test_a_replica_that_dies_again_at_once_is_a_crash_loop(model, tools, runtime
         reconcile(model.pk, tools=tools)
 
     assert state_of(model) == State.FAILED
-    assert model.failure_reason == "Its container exited with code 1."
+    assert model.failure_reason == "Its container exited with code 1. Its logs may say why."
 
 
 def test_a_replica_whose_container_vanished_is_noticed(model, tools, runtime):
