@@ -35,6 +35,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "demo_file": _from_here(settings.STATE_DIR / "demo.json"),
         "base_domain": f"{settings.BASE_DOMAIN}{settings.ENDPOINT_PORT_SUFFIX}",
         "dashboard_url": settings.DASHBOARD_URL,
+        "mails_are_logged": not settings.EMAIL_HOST,
         "registration_open": settings.REGISTRATION_OPEN,
     }
 

@@ -384,6 +384,26 @@ def test_account_pages_speak_like_all_others(browser: Client, path: str, title: 
     assert not re.search(r"<h[12]>\s*\w+ [A-Z]|</?button[^>]*>\s*\w+ [A-Z]", shown)
 
 
+@pytest.mark.parametrize(("server", "says"), [("", True), ("mail.example.org", False)])
+def test_a_mail_that_goes_to_the_log_is_not_said_to_be_on_its_way_alone(
+    client: Client, db: None, monkeypatch, server: str, says: bool
+):
+    monkeypatch.setattr(settings, "EMAIL_HOST", server)
+
+    asked = client.get("/accounts/password/reset/done/").text
+    mine = {"email": "new@example.org", "password1": "Zq9!kk22xpp"}
+    joined = client.post(reverse("account_signup"), mine, follow=True).text
+
+    assert ("no mail server" in asked, "no mail server" in joined) == (says, says)
+
+
+def test_a_page_that_is_not_there_offers_strangers_to_sign_in(client: Client, db: None):
+    shown = client.get("/nowhere/").text
+
+    assert "Sign in" in shown
+    assert "Sign out" not in shown
+
+
 def test_where_nobody_may_sign_up_the_page_says_who_can_help(client: Client, db: None, monkeypatch):
     monkeypatch.setattr(settings, "REGISTRATION_OPEN", False)
 
