@@ -15,7 +15,7 @@ class Pages(CursorPagination):
     page_size = 50
     page_size_query_param = "page_size"
     max_page_size = 200
-    ordering = "-pk"
+    ordering = ("-pk",)
 
     def decode_cursor(self, request: Request) -> Cursor | None:
         """Call a damaged cursor a wrong value, before the database sees it."""
@@ -37,19 +37,16 @@ class Pages(CursorPagination):
         }
 
 
-BAD_CURSOR = {"cursor": "Take the cursor from a `next` link."}
-
-
 class PagesBySubdomain(Pages):
     """Hosted models, by name."""
 
-    ordering = "subdomain"
+    ordering = ("subdomain",)
 
 
-def _plausible(cursor: Cursor, *, ordering: str) -> bool:
+def _plausible(cursor: Cursor, *, ordering: tuple[str, ...]) -> bool:
     if cursor.position is None:
         return True
     position = str(cursor.position)
-    if ordering == "-pk":
+    if ordering == Pages.ordering:
         return position.isascii() and position.isdigit() and len(position) < 19
     return position.isascii() and position.isprintable()

@@ -1,6 +1,8 @@
 """Hosted models over the admin API."""
 
+from base64 import b64encode
 from datetime import timedelta
+from urllib.parse import urlencode
 
 import pytest
 from django.test.utils import CaptureQueriesContext
@@ -88,6 +90,18 @@ def test_an_image_of_your_own_needs_a_protocol(api):
     answer = api("POST", "models/", {"subdomain": "owl", "revision": {"image": "a/b:1"}})
 
     assert answer.json()["errors"][0]["field"] == "revision.protocol"
+
+
+@pytest.mark.parametrize("position", ["a", "-1", "1.5", "9" * 30, "٣", "1 ", "\0"])
+@pytest.mark.parametrize("path", ["models/owl/revisions/", "models/owl/tokens/", "api-keys/"])
+def test_a_cursor_that_is_no_position_is_a_wrong_value(api, path, position):
+    api("POST", "models/", {"subdomain": "owl", "revision": REVISION})
+    cursor = b64encode(urlencode({"p": position}).encode()).decode()
+
+    answer = api("GET", f"{path}?{urlencode({'cursor': cursor})}")
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == "cursor"
 
 
 def test_a_private_model_comes_with_a_token_that_is_shown_once(api):
