@@ -4,13 +4,14 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from django.http import HttpResponse, StreamingHttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from dashboard.sparkline import HEADROOM, HEIGHT, WIDTH, bars
 from dashboard.teams import TeamRequest, member_page
+from hosting.api.streams import LinesResponse
 from hosting.billing import proof, unconfirmed
 from hosting.metering import export as files
 from hosting.metering import statistics
@@ -73,7 +74,7 @@ def usage(request: TeamRequest) -> HttpResponse:
 
 @require_GET
 @member_page
-def export(request: TeamRequest, kind: str) -> StreamingHttpResponse:
+def export(request: TeamRequest, kind: str) -> LinesResponse:
     """Hand out every request of the window, or with `by` its figures, as CSV or JSON lines."""
     window = _choice(request, "window", WINDOWS, "7d")
     since, until = _span(window)
@@ -84,7 +85,7 @@ def export(request: TeamRequest, kind: str) -> StreamingHttpResponse:
     if dimension:
         columns = (dimension, *files.FIGURES)
         rows = files.figures(dimension, models, since=since, until=until)
-    answer = StreamingHttpResponse(
+    answer = LinesResponse(
         files.lines(rows, kind=kind, columns=columns), content_type=files.FORMATS[kind]
     )
     name = f"usage-by-{dimension}-{window}" if dimension else f"requests-{window}"

@@ -1,7 +1,7 @@
 """Credits, buying them, how a team pays; usage and invoices as files."""
 
 from django.conf import settings
-from django.http import HttpResponse, StreamingHttpResponse
+from django.http import HttpResponse
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
@@ -18,6 +18,7 @@ from hosting.api.serializers.credits import (
     ProfileSerializer,
     PurchaseSerializer,
 )
+from hosting.api.streams import LinesResponse
 from hosting.api.views.billing import NO_SUCH_INVOICE, find_invoice
 from hosting.api.views.scope import TeamViewSet
 from hosting.billing import budgets, credits, documents, plans, purchases
@@ -105,7 +106,7 @@ class CreditsViewSet(TeamViewSet):
         },
         tags=["usage"],
     )
-    def export(self, request: Request) -> StreamingHttpResponse:
+    def export(self, request: Request) -> LinesResponse:
         """Hand out every request of the window, or the figures of a split, line by line."""
         asked = self.read(ExportQuerySerializer, request.query_params)
         window = {"since": asked["since"], "until": asked["until"]}
@@ -115,7 +116,7 @@ class CreditsViewSet(TeamViewSet):
         rows = statistics.records(models, **window)
         if by:
             columns, rows = (by, *export.FIGURES), export.figures(by, models, **window)
-        return StreamingHttpResponse(
+        return LinesResponse(
             export.lines(rows, kind=kind, columns=columns), content_type=export.FORMATS[kind]
         )
 
