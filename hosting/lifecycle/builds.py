@@ -74,6 +74,16 @@ def run(
     return error
 
 
+def take_up(build: Build) -> None:
+    """Have an image whose builder died built by another.
+
+    The row ends here: it may be of an earlier recipe or another runtime, which nobody builds again.
+    """
+    abandoned = Build.objects.filter(pk=build.pk, lease_until=build.lease_until)
+    if abandoned.update(status=BuildStatus.FAILED, error="Its builder stopped.", lease_until=None):
+        request(build.slug)
+
+
 def recipe_of(slug: str) -> Recipe:
     """The recipe of a catalogue entry. Raises BuildFailed when there is none of that name."""
     entry = catalogue.find(slug)

@@ -69,7 +69,7 @@ def _do(found: Due, *, now: datetime) -> None:
         trials.call_off_failing(now=now)
     if found.abandoned_build:
         for build in _abandoned_builds(now):
-            builds.request(build.slug)
+            builds.take_up(build)
 
 
 def _show_life() -> None:

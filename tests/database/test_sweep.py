@@ -122,8 +122,9 @@ def test_the_build_of_a_dead_builder_is_taken_up_again(
 
     with django_capture_on_commit_callbacks(execute=True):
         sweeping.sweep(tools=tools)
+        sweeping.sweep(tools=tools)
 
-    assert nudged == ["echo"]
+    assert nudged == ["echo"]  # once: it may be of a recipe that nobody builds any more
 
 
 def test_an_emptied_redis_gets_its_route_table_back(model, tools, nudged):
