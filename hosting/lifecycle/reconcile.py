@@ -21,7 +21,6 @@ from hosting.lifecycle.machine import Move
 from hosting.lifecycle.tools import Tools
 from hosting.models import HostedModel, Replica
 from hosting.models.replica import ReplicaStatus
-from hosting.runtimes.base import Status
 from hosting.states import Event, State
 from hosting.wire import Asker
 
@@ -93,7 +92,7 @@ def _act(
         if not dozing.resume(model, ready, begun=begun or {}, lease=lease, tools=tools):
             starting.start(model, lease=lease, tools=tools)
     elif state in (State.AWAKE, State.DRAINING):
-        _check_replicas(model, ready, tools=tools)
+        _check_replicas(model, kept, tools=tools)
         if model.current_state == State.AWAKE:
             fleet.adjust(model, lease=lease, tools=tools)
         elif model.current_state == State.DRAINING:
@@ -103,11 +102,12 @@ def _act(
         dozing.pause(model, ready, lease=lease, tools=tools)
 
 
-def _check_replicas(model: HostedModel, ready: list[Replica], *, tools: Tools) -> None:
-    """Notice replicas the engine has lost; the last one gone moves the model."""
-    lost = [each for each in ready if not _goes_on(each, tools=tools)]
-    for replica in lost:
-        replicas.bury(replica, tools=tools)
+def _check_replicas(model: HostedModel, kept: list[Replica], *, tools: Tools) -> None:
+    """Notice replicas the engine has lost; the last one that serves gone moves the model."""
+    ready = [each for each in kept if each.status == ReplicaStatus.READY]
+    withdrawn = [each for each in kept if each.status == ReplicaStatus.DRAINING]
+    replicas.bury_lost(withdrawn, tools=tools)  # requests may be inside
+    lost = replicas.bury_lost(ready, tools=tools)
     if len(lost) < len(ready):
         return
     now = tools.clock.now()
@@ -152,11 +152,3 @@ def _is_wanted(replica: Replica, *, model: HostedModel, tools: Tools) -> bool:
             return targets.is_wanted(model, replica.revision_id)
         return model.current_state in (State.AWAKE, State.DRAINING, State.DROWSY)
     return False
-
-
-def _goes_on(replica: Replica, *, tools: Tools) -> bool:
-    """Whether it runs; one that was paused behind our back is resumed."""
-    observed = tools.runtime.find(replica.name)
-    if observed is None or observed.status != Status.RUNNING:
-        return False
-    return tools.runtime.resume(replica.name) if observed.paused else True

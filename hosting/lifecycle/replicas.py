@@ -1,5 +1,7 @@
 """The end of a replica: stopped because nobody wants it, or buried because it died by itself."""
 
+from collections.abc import Iterable
+
 from django.db import transaction
 from django.db.models import F
 
@@ -9,6 +11,7 @@ from hosting.lifecycle.tools import Tools
 from hosting.logs import keeping, reading
 from hosting.models import HostedModel, Replica
 from hosting.models.replica import ReplicaStatus
+from hosting.runtimes.base import Status
 
 KEPT_LOG_LINES = 50
 
@@ -51,3 +54,18 @@ def bury(replica: Replica, *, tools: Tools) -> None:
         route_table.publish_on_commit(replica.model_id)
     tools.runtime.stop(replica.name, grace_seconds=0)
     capacity.tell_waiting()
+
+
+def bury_lost(there: Iterable[Replica], *, tools: Tools) -> list[Replica]:
+    """Bury those that have ended, and return them; what was paused behind our back is resumed."""
+    lost = [each for each in there if not _goes_on(each, tools=tools)]
+    for replica in lost:
+        bury(replica, tools=tools)
+    return lost
+
+
+def _goes_on(replica: Replica, *, tools: Tools) -> bool:
+    observed = tools.runtime.find(replica.name)
+    if observed is None or observed.status != Status.RUNNING:
+        return False
+    return tools.runtime.resume(replica.name) if observed.paused else True

@@ -249,6 +249,8 @@ def _wait_until_ready(
                 if replica.node_lost:
                     return Lost(replica)
                 return _failed(model, revision, replica.obituary, replica=replica, tools=tools)
+            if observed.paused:  # behind our back: it takes connections and never answers
+                tools.runtime.resume(replica.name)
         if now >= budget_ends:
             replicas.bury(replica, tools=tools)
             reason = complaint(
@@ -265,13 +267,7 @@ def _wait_until_ready(
 def _bury_dead(model: HostedModel, *, tools: Tools) -> bool:
     """Notice serving replicas that ended meanwhile: only the holder of the lease can."""
     serving = model.replicas.filter(status=ReplicaStatus.READY).select_related("revision")
-    ended = 0
-    for replica in serving:
-        observed = tools.runtime.find(replica.name)
-        if observed is None or observed.status == Status.EXITED:
-            replicas.bury(replica, tools=tools)
-            ended += 1
-    return ended > 0
+    return bool(replicas.bury_lost(serving, tools=tools))
 
 
 def _ask(

@@ -214,6 +214,26 @@ def test_an_awake_model_that_was_paused_behind_our_back_is_resumed(model, tools,
     assert state_of(model) == State.AWAKE
 
 
+def test_a_replica_that_was_paused_behind_our_back_while_it_starts_is_resumed(
+    model, tools, runtime, probe, clock
+):
+    def answer_unless_paused(_: object) -> None:
+        probe.asks = 1_000_000 * runtime.find(runtime.started[0]).paused
+
+    def pause(_: object) -> None:
+        runtime.pause(runtime.started[0])
+        clock.on_sleep = answer_unless_paused
+
+    operations.wake(model, cause="request", now=NOON)
+    probe.asks = 1_000_000
+    clock.on_sleep = pause
+
+    reconcile(model.pk, tools=tools)
+
+    assert state_of(model) == State.AWAKE
+    assert clock.now() - NOON < timedelta(seconds=1)
+
+
 def test_a_drowsy_model_whose_replica_ended_is_asleep_and_did_not_fail(
     drowsy, tools, runtime, nudged
 ):

@@ -258,6 +258,44 @@ def test_a_withdrawn_replica_is_stopped_only_when_nobody_uses_it(awake, tools, s
     assert runtime.stopped == [second.name]
 
 
+def test_a_withdrawn_replica_that_was_paused_behind_our_back_ends_what_is_inside(
+    awake, tools, say, runtime
+):
+    old = awake.replicas.get()
+    operations.deploy(awake, revision=NEWER, created_by=None)
+    say(awake, in_flight=1, replicas_in_use=(old.pk,))
+    reconcile(awake.pk, tools=tools)
+    runtime.pause(old.name)
+
+    reconcile(awake.pk, tools=tools)
+
+    assert statuses(awake) == [ReplicaStatus.DRAINING, ReplicaStatus.READY]
+    assert not runtime.find(old.name).paused
+
+
+def test_a_replica_that_was_paused_behind_our_back_serves_on_while_another_starts(
+    awake, tools, runtime, probe, clock
+):
+    serving = awake.replicas.get().name
+    paused = []
+
+    def look(_: object) -> None:
+        paused.append(runtime.find(serving).paused)
+
+    def pause(_: object) -> None:
+        runtime.pause(serving)
+        clock.on_sleep = look
+
+    operations.deploy(awake, revision=NEWER, created_by=None)
+    probe.asks = len(probe.asked) + 100
+    clock.on_sleep = pause
+
+    reconcile(awake.pk, tools=tools)
+
+    assert paused[0]
+    assert not paused[-1]
+
+
 def test_one_of_two_replicas_that_dies_is_replaced_and_the_model_stays_awake(awake, tools, runtime):
     operations.change_settings(awake, min_replicas=2, max_replicas=2)
     reconcile(awake.pk, tools=tools)
