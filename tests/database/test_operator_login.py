@@ -57,3 +57,13 @@ def test_who_is_signed_in_and_no_operator_is_refused(client):
 
 def code(secret):
     return format_hotp_value(hotp_value(secret, next(yield_hotp_counters_from_time())))
+
+
+def test_the_operators_pages_wear_the_look_of_the_dashboard(client):
+    client.force_login(User.objects.create_superuser(EMAIL, PASSWORD))
+
+    shown = client.get("/operator/").text
+
+    assert "Dormouse for operators" in shown
+    assert "dashboard/operator.css" in shown
+    assert "Django" not in shown
