@@ -56,6 +56,8 @@ PAGES = [
     "/installation/capacity/1/",
     "/installation/registries/",
     "/members/",
+    "/operator/",
+    "/operator/hosting/hostedmodel/",
     "/docs/",
     "/nothing-here/",
     "/accounts/email/",
@@ -139,6 +141,14 @@ def test_no_page_scrolls_sideways_on_the_smallest_screen(page: Page):
             wide.append(path)
 
     assert wide == []
+
+
+def test_the_steps_of_a_wake_fit_into_the_smallest_screen(page: Page):
+    page.set_viewport_size({"width": 320, "height": 640})
+    page.goto("/models/owl/wakes/")
+    steps = page.get_by_role("region", name="A usual wake, step by step")
+
+    assert steps.evaluate("each => each.scrollWidth <= each.clientWidth")
 
 
 def test_no_table_scrolls_sideways_on_a_phone(page: Page):
