@@ -104,7 +104,7 @@ def _verb(act: Callable[..., Any], said: str) -> Callable[..., Any]:
 def back(request: HttpRequest, *, otherwise: HostedModel) -> str:
     """The page to return to: only ever one of ours."""
     wanted = request.POST.get("next", "")
-    if url_has_allowed_host_and_scheme(wanted, allowed_hosts=None):
+    if wanted.startswith("/") and url_has_allowed_host_and_scheme(wanted, allowed_hosts=None):
         return wanted
     return f"/models/{otherwise.subdomain}/"
 

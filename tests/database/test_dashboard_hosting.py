@@ -171,7 +171,9 @@ def test_switched_off_it_cannot_be_woken_and_says_so(browser: Client, model: Hos
     assert model.active
 
 
-@pytest.mark.parametrize("wanted", ["https://evil.example/", "//evil.example", "javascript:1"])
+@pytest.mark.parametrize(
+    "wanted", ["https://evil.example/", "//evil.example", "javascript:1", "models", "nowhere"]
+)
 def test_going_back_never_leaves_the_dashboard(browser: Client, model: HostedModel, wanted: str):
     answer = browser.post("/models/night-owl/sleep/", {"next": wanted})
 
