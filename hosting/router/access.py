@@ -31,24 +31,46 @@ class Shown:
         return self._digest
 
 
-def token_id(
-    authorization: bytes | None,
-    *,
-    shown: Shown,
-    public: bool,
-    tokens: Mapping[bytes, int],
-    expiries: Mapping[bytes, float],
-    now: float,
-) -> int | None:
-    """The id of the token that opens the model, `PUBLIC` where none is needed, None: refused.
+_NONE: Final = b"no digest"  # none has its length
 
-    `tokens` and `expiries` are by SHA-256. Looking a digest up in a dict is not constant in time,
-    and needn't be: what leaks is about the digest, and nobody can choose a token by its digest.
+
+class Tokens:
+    """The tokens that open a model, by SHA-256. Looking one up touches little memory.
+
+    Comparing and looking up digests is not constant in time, and needn't be: what leaks is about
+    the digest, and nobody can choose a token by its digest.
     """
+
+    __slots__ = ("_expiries", "_first", "_first_id", "_others")
+
+    def __init__(self, ids: Mapping[bytes, int], expiries: Mapping[bytes, float]) -> None:
+        """`expiries` in unix seconds, only of those that expire."""
+        others = dict(ids)
+        self._first, self._first_id = others.popitem() if others else (_NONE, PUBLIC)
+        self._others = others or None  # most models have one
+        self._expiries = dict(expiries) or None
+
+    def id_of(self, digest: bytes, *, now: float) -> int | None:
+        """The id of the token of this digest, None when it opens nothing. `now`: unix seconds."""
+        if digest == self._first:
+            found: int | None = self._first_id
+        elif self._others is None:
+            return None
+        else:
+            found = self._others.get(digest)
+        expiries = self._expiries
+        if expiries is not None and expiries.get(digest, now + 1) <= now:
+            return None
+        return found
+
+
+def token_id(
+    authorization: bytes | None, *, shown: Shown, public: bool, tokens: Tokens, now: float
+) -> int | None:
+    """The id of the token that opens the model, `PUBLIC` where none is needed, None: refused."""
     if authorization is not None and is_bearer(authorization):
-        digest = shown.digest(authorization)
-        found = tokens.get(digest)
-        if found is not None and (not expiries or expiries.get(digest, now + 1) > now):
+        found = tokens.id_of(shown.digest(authorization), now=now)
+        if found is not None:
             return found
     return PUBLIC if public else None
 

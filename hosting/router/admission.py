@@ -21,7 +21,6 @@ def admit(
         shown=shown,
         public=endpoint.public,
         tokens=endpoint.tokens,
-        expiries=endpoint.expiries,
         now=now,
     )
     if token_id is None:

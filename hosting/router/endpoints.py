@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol
 
 from hosting.protocols import inputs
 from hosting.protocols.inputs import Misfit, Spec
+from hosting.router.access import Tokens
 from hosting.router.answers import NOT_FOUND, Problem
 from hosting.router.paces import Paces
 from hosting.router.pool import Replica, Served
@@ -48,24 +49,47 @@ class Waiter(Protocol):
 class Endpoint:
     """One route in this process. Lives as long as its route, or as anything uses it."""
 
+    # What every request touches stands first: compiled, it lies together, in three lines of memory.
+    tokens: Tokens
+    replicas: tuple[Replica, ...]
+    retired: tuple[Replica, ...]  # no longer in the route, still finishing
+    waiting: deque[Waiter]
+    in_flight: int
+    limit: int
+    max_body: int
+    last_end: float
+    timeout: float
+    state_line: bytes
+    canary: Endpoint | None  # takes `share` of a hundred queries
+    trouble_since: float | None  # since when its replicas refuse connections
+    unpaid_tokens: tuple[int, ...]
+    active: bool
+    public: bool
+    capped: bool
+    paced: bool
+    payment_required: bool
+    passes_through: bool
+    info_at_hand: bool
+    waking: bool  # whether `Waking` looks after it
+
     def __init__(self, route: Route, *, now: float) -> None:
         self.route = route
         self.served = Served(route)
-        self.replicas = [Replica(each, self.served) for each in route.replicas]
-        self.retired: list[Replica] = []  # no longer in the route, still finishing
-        self.waiting: deque[Waiter] = deque()
+        self.replicas = tuple([Replica(each, self.served) for each in route.replicas])
+        self.retired = ()
+        self.waiting = deque()
         self.in_flight = 0
         self.last_end = now
         self.beside: dict[int, Endpoint] = {}  # of the model's other revisions, by number
         self.own = self  # the model's own; another than this one when this one is `beside` it
-        self.canary: Endpoint | None = None  # takes `share` of a hundred queries
+        self.canary = None
         self.share = 0
         self._owed = 0
         self.nudged_at = -1e9
-        self.trouble_since: float | None = None  # since when its replicas refuse connections
+        self.trouble_since = None
         self.paces = Paces()
         self._read(route)
-        self.waking = False  # whether `Waking` looks after it
+        self.waking = False
         self.changed: Callable[[], None] | None = None  # wakes whoever looks after it
         self.on_released: Callable[[Endpoint], None] | None = None
 
@@ -79,10 +103,10 @@ class Endpoint:
         self.active = route.active
         self.public = route.public
         self.state_name = sys.intern(route.state)
-        self.state_line: bytes = _shared(b"X-Dormouse-State: %b" % route.state.encode())
+        self.state_line = _shared(b"X-Dormouse-State: %b" % route.state.encode())
         self.limit = route.concurrency
-        self.max_body: int = _shared(route.max_body_bytes)
-        self.timeout: float = _shared(route.request_timeout_seconds)
+        self.max_body = _shared(route.max_body_bytes)
+        self.timeout = _shared(route.request_timeout_seconds)
         # Of a sleeper, what is known of it: a model that is awake answers for itself.
         self.info_at_hand = not route.info_path or (bool(route.info) and not route.replicas)
         self._inputs: Sequence[Spec] | bool | None = False  # not read yet
@@ -90,28 +114,30 @@ class Endpoint:
         self.unpaid_tokens = route.unpaid_tokens
         self.capped = bool(route.caps or route.capped_tokens)
         self.passes_through = route.protocol in PASS_THROUGH
-        self.tokens = {bytes.fromhex(each): id_ for each, id_ in route.token_digests.items()}
+        self.tokens = Tokens(
+            {bytes.fromhex(each): id_ for each, id_ in route.token_digests.items()},
+            {bytes.fromhex(each): at for each, at in route.token_expiries.items()},
+        )
         self.paces.apply(
             route.rate,
             {route.token_digests[each]: rate for each, rate in route.token_rates.items()},
         )
         self.paced = bool(self.paces)
-        self.expiries = {bytes.fromhex(each): at for each, at in route.token_expiries.items()}
 
     def apply(self, route: Route) -> None:
         """Take a newer route: keep the replicas that stay, let go of the others, let waiters in."""
         known = {replica.address: replica for replica in self.replicas}
         self.route = route
         self.served = served = Served(route)
-        self.replicas = [
-            known.pop(each) if each in known else Replica(each, served) for each in route.replicas
-        ]
+        self.replicas = tuple(
+            [known.pop(each) if each in known else Replica(each, served) for each in route.replicas]
+        )
         for replica in self.replicas:
             replica.served = served
         for gone in known.values():
             gone.retire()
             if gone.in_flight:
-                self.retired.append(gone)
+                self.retired = (*self.retired, gone)
         self._read(route)
         self.nudged_at = -1e9  # a nudge was about the route as it was
         self.trouble_since = None
@@ -174,7 +200,7 @@ class Endpoint:
         if self.waiting:
             self.let_in()
         if self.retired and not replica.in_flight and replica in self.retired:
-            self.retired.remove(replica)
+            self.retired = tuple([each for each in self.retired if each is not replica])
         if not self.in_flight and not self.replicas and self.on_released is not None:
             self.on_released(self)
 

@@ -96,23 +96,25 @@ class ModelConnection(Sender):
 
     __slots__ = (
         "_before", "_buffer", "_chunks", "_head_only", "_interims", "_left", "_mode", "_parser",
-        "idle_since", "receiver", "replica", "reusable", "undelivered", "written",
+        "idle_since", "older", "receiver", "replica", "reusable", "undelivered", "written",
     )  # fmt: skip
 
     def __init__(self, replica: Replica | None) -> None:
         super().__init__()
-        self.replica = replica
+        # First what every request touches: so it lies together.
         self.receiver: Receiver | None = None
+        self.older: ModelConnection | None = None  # the next of its replica's idle ones
         self.idle_since = 0.0
-        self.reusable = True
         self.written = 0
-        self.undelivered = False  # it ended before anything of the request reached the model
         self._before = 0  # written for the requests before this one
         self._mode = _Mode.HEAD
-        self._buffer = b""
-        self._left = 0
         self._interims = 0
+        self._buffer = b""
+        self.reusable = True
         self._head_only = False
+        self.undelivered = False  # it ended before anything of the request reached the model
+        self.replica = replica
+        self._left = 0
         self._chunks: _Chunks | None = None
         self._parser: HttpResponseParser | None = None
 

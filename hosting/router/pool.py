@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import select
 import socket
-from contextlib import suppress
 from typing import Final, cast
 
 from hosting.router.model_connection import ModelConnection
@@ -45,7 +44,8 @@ class Replica:
     """One replica as this process uses it: its idle connections and its slots."""
 
     __slots__ = (
-        "address", "host_line", "idle", "in_flight", "refused_at", "refusing", "retired", "served",
+        "address", "freshest", "host_line", "idle", "in_flight", "refused_at", "refusing",
+        "retired", "served",
     )  # fmt: skip
 
     def __init__(self, address: ReplicaAddress, served: Served) -> None:
@@ -53,7 +53,9 @@ class Replica:
         self.served = served
         host = f"[{address.host}]" if ":" in address.host else address.host
         self.host_line = f"Host: {host}:{address.port}".encode()
-        self.idle: list[ModelConnection] = []  # the freshest last
+        # A stack that runs through the connections: a list would be two lines of memory more.
+        self.freshest: ModelConnection | None = None
+        self.idle = 0
         self.in_flight = 0
         self.retired = False
         self.refusing = False  # refused connections for a while: nobody is sent there
@@ -61,37 +63,67 @@ class Replica:
 
     def take(self, *, now: float, oldest: float) -> ModelConnection | None:
         """An idle connection that is worth trying; the freshest one."""
-        while self.idle:
-            connection = self.idle.pop()
+        while (connection := self._pop()) is not None:
             idle_for = now - connection.idle_since
             if idle_for < _STILL_SURE_SECONDS or (idle_for < oldest and _quiet(connection)):
                 return connection
             connection.abort()
         return None
 
+    def _pop(self) -> ModelConnection | None:
+        connection = self.freshest
+        if connection is not None:
+            self.freshest = connection.older
+            connection.older = None
+            self.idle -= 1
+        return connection
+
     def put_back(self, connection: ModelConnection, *, now: float, most: int) -> None:
         """Keep a connection for the next request."""
-        if self.retired or len(self.idle) >= most:
+        if self.retired or self.idle >= most:
             connection.abort()
             return
         connection.idle_since = now
-        self.idle.append(connection)
+        connection.older = self.freshest
+        self.freshest = connection
+        self.idle += 1
 
     def forget(self, connection: ModelConnection) -> None:
         """The other side closed an idle connection."""
-        with suppress(ValueError):
-            self.idle.remove(connection)
+        fresher, each = None, self.freshest
+        while each is not None and each is not connection:
+            fresher, each = each, each.older
+        if each is not None:
+            self._cut(fresher, each.older)
+            connection.older = None
+            self.idle -= 1
+
+    def drop_older_than(self, moment: float) -> None:
+        """Close connections that have been idle since before this moment."""
+        fresher, each = None, self.freshest
+        while each is not None and each.idle_since >= moment:
+            fresher, each = each, each.older
+        if each is None:
+            return
+        self._cut(fresher, None)
+        while each is not None:
+            older, each.older = each.older, None
+            self.idle -= 1
+            each.abort()
+            each = older
+
+    def _cut(self, fresher: ModelConnection | None, older: ModelConnection | None) -> None:
+        """Let this one follow that one, or be the freshest."""
+        if fresher is None:
+            self.freshest = older
+        else:
+            fresher.older = older
 
     def retire(self) -> None:
         """No new requests go here."""
         self.retired = True
-        while self.idle:
-            self.idle.pop().abort()
-
-    def drop_older_than(self, moment: float) -> None:
-        """Close connections that have been idle since before this moment."""
-        while self.idle and self.idle[0].idle_since < moment:
-            self.idle.pop(0).abort()
+        while (connection := self._pop()) is not None:
+            connection.abort()
 
 
 def _quiet(connection: ModelConnection) -> bool:

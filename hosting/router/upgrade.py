@@ -94,7 +94,6 @@ class Tunnel(Exchange):
             shown=self.caller.shown,
             public=endpoint.public,
             tokens=endpoint.tokens,
-            expiries=endpoint.expiries,
             now=time.time(),
         )
         if not endpoint.active or allowed is None:

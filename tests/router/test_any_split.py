@@ -105,13 +105,11 @@ class Bench:
         endpoint = self.node.table.find("echo")
         assert endpoint is not None
         replica = endpoint.replicas[0]
-        while replica.idle:
-            replica.idle.pop().abort()
+        replica.drop_older_than(float("inf"))
         self.model = ModelConnection(replica)
         self.to_model = Pipe()
         self.model.connection_made(self.to_model)
-        self.model.idle_since = 1e12
-        replica.idle.append(self.model)
+        replica.put_back(self.model, now=1e12, most=1)
         self.caller = self.node.connect()
         self.to_caller = Pipe()
         self.caller.connection_made(self.to_caller)

@@ -5,15 +5,17 @@ import hashlib
 import pytest
 
 from hosting.router import access
-from hosting.router.access import Shown
+from hosting.router.access import Shown, Tokens
 
 HERS, HIS, UNKNOWN = b"hers", b"his", b"unknown"
 TOKENS = {hashlib.sha256(token).digest(): id_ for id_, token in enumerate((HERS, HIS), start=5)}
 
 
-def opened(shown: Shown, token: bytes, *, tokens=TOKENS, scheme: bytes = b"Bearer ") -> int | None:
+def opened(
+    shown: Shown, token: bytes, *, tokens: dict[bytes, int] = TOKENS, scheme: bytes = b"Bearer "
+) -> int | None:
     return access.token_id(
-        scheme + token, shown=shown, public=False, tokens=tokens, expiries={}, now=0.0
+        scheme + token, shown=shown, public=False, tokens=Tokens(tokens, {}), now=0.0
     )
 
 
@@ -40,8 +42,20 @@ def test_what_was_shown_says_nothing_of_the_same_token_in_another_scheme(scheme:
 
 
 def test_without_a_token_nothing_is_shown():
-    arguments = {"shown": Shown(), "tokens": TOKENS, "expiries": {}, "now": 0.0}
+    arguments = {"shown": Shown(), "tokens": Tokens(TOKENS, {}), "now": 0.0}
 
     assert access.token_id(None, public=False, **arguments) is None
     assert access.token_id(b"", public=True, **arguments) == access.PUBLIC
     assert access.token_id(b"Bearer ", public=False, **arguments) is None
+
+
+@pytest.mark.parametrize("opens", range(4))
+def test_each_of_several_tokens_opens_until_it_expires(opens: int):
+    digests = [hashlib.sha256(b"%d" % number).digest() for number in range(opens + 1)]
+    ids = {digest: number for number, digest in enumerate(digests[:opens])}
+    tokens = Tokens(ids, dict.fromkeys(digests[::2], 100.0))
+
+    assert [tokens.id_of(each, now=99.9) for each in digests] == [*range(opens), None]
+    late = [None if number % 2 == 0 else number for number in range(opens)]
+    assert [tokens.id_of(each, now=100.0) for each in digests] == [*late, None]
+    assert tokens.id_of(b"", now=0.0) is None
