@@ -4,6 +4,7 @@ from http import HTTPStatus
 from math import ceil
 from typing import Any
 
+from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import Resolver404, resolve
@@ -103,6 +104,18 @@ def unknown_address(request: HttpRequest, **_: str) -> HttpResponse:
     return _ProblemResponse(
         problem(404, code="not_found", detail=NO_SUCH_ADDRESS), status=HTTPStatus.NOT_FOUND
     )
+
+
+@csrf_exempt
+def model_without_name(request: HttpRequest) -> HttpResponse:
+    """Answer 404 for a model's path at our own address: its subdomain was left out."""
+    host = f"{settings.BASE_DOMAIN}{settings.ENDPOINT_PORT_SUFFIX}"
+    detail = (
+        "No model answers here: each has an address of its own, such as"
+        f" {settings.PUBLIC_SCHEME}://NAME.{host}{request.path_info}. The admin API is at /api/v1/."
+    )
+    body = problem(404, code="no_model_named", detail=detail)
+    return _ProblemResponse(body, status=HTTPStatus.NOT_FOUND)
 
 
 def problem(status: int, *, code: str, detail: str, **more: Any) -> dict[str, Any]:

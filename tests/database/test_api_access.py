@@ -184,6 +184,17 @@ def test_an_unknown_address_is_a_problem_too(client, db, path, method):
     assert answer.json()["code"] == "not_found"
 
 
+@pytest.mark.parametrize("path", ["/v1", "/v1/", "/v1/query", "/v1/info"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_who_leaves_out_the_name_of_a_model_is_told_where_models_answer(client, db, path, method):
+    answer = send(client, method, path, {"prompt": "a"} if method == "POST" else None)
+
+    assert (answer.status_code, answer["Content-Type"]) == (404, "application/problem+json")
+    assert answer.json()["code"] == "no_model_named"
+    assert f"://NAME.{settings.BASE_DOMAIN}" in answer.json()["detail"]
+    assert f"{path}." in answer.json()["detail"]
+
+
 def test_the_last_slash_may_be_missing(client, key):
     read = send(client, "GET", "/api/v1/models", key=key)
     written = send(client, "POST", "/api/v1/api-keys", {"name": "robot"}, key=key)
