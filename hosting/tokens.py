@@ -26,6 +26,7 @@ def issue(
 ) -> tuple[EndpointToken, str]:
     """Issue a token; returns the row and the secret, which is never to be had again."""
     label = _named(label)
+    _announce(model.pk)  # first, since it locks the model's row: two at once count each other's
     if model.tokens.filter(revoked_at=None).count() >= MOST_TOKENS:
         raise InvalidValue(f"A model has at most {MOST_TOKENS} tokens. Revoke one first.")
     secret = secrets.mint(secrets.Kind.ENDPOINT)
@@ -40,7 +41,6 @@ def issue(
         rate_limit=rates.spelled(rate_limit),
         may_wake=may_wake,
     )
-    _announce(model.pk)
     return token, secret
 
 
