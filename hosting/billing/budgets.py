@@ -131,8 +131,11 @@ def _left(
 
 
 def _settle(team: Team, spent: Spending, *, now: datetime) -> None:
-    """Take what usage has come to. The last minutes of a month come in when it is over: until its
-    invoice is written they are taken here, or the credits they used would be spent once more."""
+    """Take what usage has come to.
+
+    The last minutes of a month come in when it is over: until its invoice is written they are taken
+    here, or the credits they used would be spent once more.
+    """
     last = month_of(spent.start - timedelta(days=1))
     if not credits.invoiced(team, month=last):
         cost = spending.of_month(team, now=last).total
