@@ -68,11 +68,28 @@ def read(arguments: list[str]) -> tuple[Config, argparse.Namespace]:
     parser.add_argument("--routes", type=Path, metavar="FILE", help="a fixed table instead")
     parser.add_argument("--spool", type=Path, required=True, metavar="DIR")
     parser.add_argument("--dashboard", type=Address.parse, metavar="HOST:PORT")
-    parser.add_argument("--metrics", type=Address.parse, metavar="HOST:PORT")
-    parser.add_argument("--access-log", type=Path, metavar="FILE")
+    parser.add_argument(
+        "--metrics",
+        type=Address.parse,
+        metavar="HOST:PORT",
+        default=_set("DORMOUSE_METRICS"),
+        help="where /metrics and /ready are; default: the variable DORMOUSE_METRICS, or nowhere",
+    )
+    parser.add_argument(
+        "--access-log",
+        type=Path,
+        metavar="FILE",
+        default=_set("DORMOUSE_ACCESS_LOG"),
+        help="one JSON line per request; default: the variable DORMOUSE_ACCESS_LOG, or none",
+    )
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--router-id", default=socket.gethostname())
-    parser.add_argument("--scheme", choices=["http", "https"], default="http")
+    parser.add_argument(
+        "--scheme",
+        choices=["http", "https"],
+        default=_set("DORMOUSE_PUBLIC_SCHEME") or "http",
+        help="what callers speak, as models are told; default: the variable DORMOUSE_PUBLIC_SCHEME",
+    )
     parser.add_argument(
         "--limit", action="append", default=[], metavar="NAME=VALUE", help="see config.py, Limits"
     )
@@ -102,6 +119,10 @@ def read(arguments: list[str]) -> tuple[Config, argparse.Namespace]:
         limits=limits,
     )
     return config, given
+
+
+def _set(variable: str) -> str | None:
+    return os.environ.get(variable) or None  # compose sets what it does not know to nothing
 
 
 def listen(address: Address) -> socket.socket:

@@ -39,6 +39,10 @@ class Environment(BaseSettings):
     public_scheme: Literal["http", "https"] = "http"
     public_port: int | None = Field(8000, ge=1, le=65535)  # None: the scheme's own
     dashboard_url: str = ""  # the origin in mails and snippets; empty: made from the values above
+    metrics: str = Field(
+        "", pattern=r"^$|^\S+:\d+$"
+    )  # host:port of the router's /metrics and /ready
+    access_log: Path | None = None  # of the router: one JSON line per request
     registration_open: bool = True
     demo_email: str = ""  # shown on the sign-in page of a demo installation
     reserved_subdomains: list[str] = []  # beside the built-in ones
