@@ -26,7 +26,9 @@ class MfaAdapter(DefaultMFAAdapter):
 
     error_messages = {
         **DefaultMFAAdapter.error_messages,
-        "incorrect_code": "That code is wrong, or was used before. Enter the one shown now.",
+        # Said of passkeys, too.
+        "incorrect_code": "That was not accepted. Enter the code shown now, which is valid once,"
+        " or use your passkey again.",
         "unverified_email": "Verify your email address first: the page of your email addresses"
         " sends you the link for it.",
     }

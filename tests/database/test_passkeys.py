@@ -63,7 +63,7 @@ def test_a_key_used_on_our_own_page_is_looked_at(client):
     answer = sign_in(client, credential("http://testserver"))
 
     assert NOT_OURS not in answer.text
-    assert "Incorrect code." in answer.text
+    assert "That was not accepted." in answer.text
 
 
 def test_keys_are_told_apart_by_name():
