@@ -56,6 +56,34 @@ def _work(config: Config, own: argparse.Namespace) -> None:
 
 def read(arguments: list[str]) -> tuple[Config, argparse.Namespace]:
     """The configuration a command line describes, and what a supervisor tells its workers."""
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    if given.redis is None and given.routes is None:
+        parser.error("give --redis or --routes")
+    try:
+        limits = Limits().changed(given.limit)
+    except ValueError as error:
+        parser.error(f"--limit: {error}")
+    secret_key = os.environ.get("DORMOUSE_SECRET_KEY")
+    config = Config(
+        base_domain=given.base_domain.lower().strip("."),
+        listen=tuple(given.listen or [Address("127.0.0.1", 8000)]),
+        spool=given.spool,
+        redis_url=given.redis if given.routes is None else None,
+        routes_file=given.routes,
+        dashboard=given.dashboard,
+        metrics=given.metrics,
+        access_log=given.access_log,
+        router_id=given.router_id,
+        inquiry_proof=inquiry_proof(secret_key) if secret_key else None,
+        workers=given.workers,
+        scheme=given.scheme,
+        limits=limits,
+    )
+    return config, given
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m hosting.router", description=__doc__)
     parser.add_argument("--listen", type=Address.parse, action="append", metavar="HOST:PORT")
     parser.add_argument("--base-domain", default="localhost", help="models live right below it")
@@ -95,30 +123,7 @@ def read(arguments: list[str]) -> tuple[Config, argparse.Namespace]:
     )
     for hidden, kind in (("--inherit", str), ("--tell", int), ("--life", int)):
         parser.add_argument(hidden, type=kind, help=argparse.SUPPRESS)
-    given = parser.parse_args(arguments)
-    if given.redis is None and given.routes is None:
-        parser.error("give --redis or --routes")
-    try:
-        limits = Limits().changed(given.limit)
-    except ValueError as error:
-        parser.error(f"--limit: {error}")
-    secret_key = os.environ.get("DORMOUSE_SECRET_KEY")
-    config = Config(
-        base_domain=given.base_domain.lower().strip("."),
-        listen=tuple(given.listen or [Address("127.0.0.1", 8000)]),
-        spool=given.spool,
-        redis_url=given.redis if given.routes is None else None,
-        routes_file=given.routes,
-        dashboard=given.dashboard,
-        metrics=given.metrics,
-        access_log=given.access_log,
-        router_id=given.router_id,
-        inquiry_proof=inquiry_proof(secret_key) if secret_key else None,
-        workers=given.workers,
-        scheme=given.scheme,
-        limits=limits,
-    )
-    return config, given
+    return parser
 
 
 def _set(variable: str) -> str | None:
